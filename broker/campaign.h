@@ -1,0 +1,74 @@
+/* The campaign: what the user's YAML file says (cli/config.c reads it), plus the source objects
+ * that ingest made of its data. Its canonical bytes are an object of type "campaign"; the ref
+ * "campaigns/NAME" points at it. No path, time or host in it: equal campaigns are equal bytes.
+ */
+#ifndef WYCKMILL_BROKER_CAMPAIGN_H
+#define WYCKMILL_BROKER_CAMPAIGN_H
+
+#include "common/err.h"
+#include "common/hash.h"
+#include "proto/action.h"
+#include "proto/objects.h"
+
+enum {
+    CAMPAIGN_NAME_SIZE = 64,
+    CAMPAIGN_GROUPS_MAX = 230,
+    CAMPAIGN_SOURCES_MAX = 65536,
+};
+
+struct campaign_network {
+    uint32_t width, layers, heads; /* width divisible by heads and by 8 */
+    uint32_t steps;                /* optimizer steps in all */
+    uint32_t task_steps;           /* K: steps per train-step task */
+    uint32_t batch;                /* crystals per step */
+    double learning_rate;
+    uint32_t warmup; /* steps */
+    double weight_decay;
+    double ema; /* decay of the averaged weights, 0 = off */
+};
+
+struct campaign {
+    char name[CAMPAIGN_NAME_SIZE]; /* [a-z0-9._-]+ */
+    uint64_t seed;
+    char profile[PROFILE_SIZE]; /* numerics profile for float-producing kinds */
+    int32_t priority;
+
+    /* data */
+    uint32_t n_sources;
+    struct hash *sources; /* "source" objects, in order */
+    double symprec;       /* Angstrom */
+    double validation;    /* fraction kept for validation, by content hash */
+    uint32_t atoms_max;   /* larger conventional cells are left out of training */
+
+    /* models */
+    uint32_t timesteps; /* T of the diffusion */
+    struct campaign_network denoiser, guide;
+
+    /* what is wanted */
+    struct targets targets;
+    uint32_t n_elements; /* allowed elements; 0 = all of the data */
+    uint8_t elements[ELEMENT_MAX];
+    uint32_t n_spacegroups; /* allowed groups; 0 = prior of the data */
+    uint16_t spacegroups[CAMPAIGN_GROUPS_MAX];
+
+    /* sampling */
+    uint32_t candidates; /* N wanted: valid and distinct */
+    uint32_t batch;      /* samples per task */
+    uint32_t tasks;      /* sample tasks per round */
+    uint32_t rounds_max;
+    uint32_t sample_steps; /* backward steps, <= timesteps */
+    double guidance;       /* strength; 0 = unguided */
+    bool compare;          /* run the same number of unguided samples beside */
+
+    /* realize */
+    uint32_t random_starts;   /* per sample without template */
+    uint32_t relax_steps_max; /* L-BFGS iterations */
+};
+
+void campaign_done(struct campaign *campaign);
+void campaign_encode(const struct campaign *campaign, struct buf *out, struct hash *ret_id);
+int campaign_decode(struct span bytes, struct campaign *ret, struct err *err);
+/* Built-in defaults (configs/demo.yaml says only what differs). */
+void campaign_default(struct campaign *ret);
+
+#endif

@@ -1,0 +1,124 @@
+/* The broker's rules as a pure function: (state, event) -> actions. No socket, disk, clock,
+ * random number or log in here; time and the results of I/O arrive in events, wishes leave as
+ * actions that the shell (loop.c) carries out in order. Same state + same events => same
+ * actions.
+ *
+ * Life of a task: ADD -> ready -> leased (attempt n) -> RESULT -> PERSIST -> RESULT_DURABLE ->
+ * ACK + DONE. Nothing is acknowledged before it is durable. A lease ends by result, by expiry,
+ * or with its worker; the task becomes ready again after a backoff, under the next attempt
+ * number. Three crashes (signal, exit, time) on any workers: quarantine. A late result of an
+ * older attempt is accepted while its action is still wanted, else answered with ACK and
+ * dropped. */
+#ifndef WYCKMILL_BROKER_CORE_H
+#define WYCKMILL_BROKER_CORE_H
+
+#include "common/err.h"
+#include "common/hash.h"
+#include "proto/action.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum {
+    BROKER_CRASHES_MAX = 3,
+    BROKER_WORKERS_MAX = 4096,
+    BROKER_TASKS_MAX = 4 << 20,
+    BROKER_CREDIT_MAX = 64, /* leases in flight per worker */
+};
+
+struct broker_limits {
+    uint64_t lease_ms;   /* silence after which a lease returns; renewed by heartbeats */
+    uint64_t worker_ms;  /* silence after which a worker is gone */
+    uint64_t backoff_ms; /* before a crashed task is ready again; doubles per crash */
+};
+
+/* How an attempt ended, as the worker reports it. */
+enum attempt_end {
+    ATTEMPT_OK,
+    ATTEMPT_ERROR,   /* the task function returned an error: deterministic, not retried */
+    ATTEMPT_CRASH,   /* slot died: exit or signal */
+    ATTEMPT_TIME,    /* over its time limit */
+    ATTEMPT_LOST,    /* worker silent or gone: retried, does not count as a crash */
+    ATTEMPT_BAD,     /* output missing or not matching: counts as a crash */
+    ATTEMPT_REFUSED, /* worker cannot run it (kind, profile): retried elsewhere */
+};
+const char *attempt_end_text(enum attempt_end end);
+
+enum broker_event_type {
+    BROKER_EVENT_TICK,           /* now_ms only */
+    BROKER_EVENT_TASK_ADD,       /* task, kind, profile_id, priority */
+    BROKER_EVENT_TASK_CANCEL,    /* task: no longer wanted */
+    BROKER_EVENT_WORKER_READY,   /* worker, kinds (bit mask), profile_id, credit: hello or again
+                                  */
+    BROKER_EVENT_WORKER_ALIVE,   /* worker: heartbeat, renews all its leases */
+    BROKER_EVENT_WORKER_GONE,    /* worker: said goodbye or cannot be reached */
+    BROKER_EVENT_RESULT,         /* worker, task, attempt, end */
+    BROKER_EVENT_RESULT_DURABLE, /* task: what PERSIST asked for is on disk */
+    BROKER_EVENT_RESULT_REJECTED, /* task: PERSIST found an output missing or another result
+                                     there */
+    BROKER_EVENT_COUNT
+};
+
+struct broker_event {
+    enum broker_event_type type;
+    uint64_t now_ms;
+    uint32_t worker;  /* shell's number for a peer, never reused in one run */
+    struct hash task; /* action id */
+    uint32_t attempt;
+    enum attempt_end end;
+    uint32_t kind;       /* index of the task kind, 0..31 */
+    uint32_t kinds;      /* bit mask of what a worker runs */
+    uint32_t profile_id; /* shell's number for a profile text; 0 = any */
+    uint32_t credit;     /* leases the worker can hold */
+    int32_t priority;    /* higher first; then first come */
+};
+
+enum broker_action_type {
+    BROKER_ACTION_LEASE,   /* worker, task, attempt, lease_ms: send it */
+    BROKER_ACTION_PERSIST, /* worker, task, attempt: write the result that came with the event
+                            */
+    BROKER_ACTION_ACK,  /* worker, task, attempt: tell it that its result is safe (or unwanted)
+                         */
+    BROKER_ACTION_DONE, /* task: give the result to the planner */
+    BROKER_ACTION_FAILED,     /* task, end: will not be tried again (error) */
+    BROKER_ACTION_QUARANTINE, /* task, end: three crashes; write the record with evidence */
+    BROKER_ACTION_ATTEMPT, /* worker, task, attempt, end: an attempt ended otherwise; log it */
+    BROKER_ACTION_REVOKE,  /* worker, task, attempt: no longer wanted */
+    BROKER_ACTION_COUNT
+};
+
+struct broker_action {
+    enum broker_action_type type;
+    uint32_t worker;
+    struct hash task;
+    uint32_t attempt;
+    enum attempt_end end;
+    uint64_t lease_ms;
+};
+
+struct broker_actions {
+    struct broker_action *items;
+    size_t n, capacity;
+};
+void broker_actions_done(struct broker_actions *actions);
+
+struct broker_core;
+struct broker_core *broker_core_new(const struct broker_limits *limits);
+void broker_core_free(struct broker_core *core);
+
+/* `ret_actions` is overwritten. Errors: ERR_INVALID for an event that makes no sense (unknown
+ * worker,
+ * ...): nothing changed, no actions; ERR_FULL at BROKER_TASKS_MAX. */
+int broker_core_step(struct broker_core *core, const struct broker_event *event,
+                     struct broker_actions *ret_actions, struct err *err);
+
+struct broker_counts {
+    uint64_t ready, waiting /* backoff */, leased, persisting, done, failed, quarantined;
+    uint64_t workers, workers_ever;
+    uint64_t leases, attempts_lost, late_results;
+};
+void broker_core_counts(const struct broker_core *core, struct broker_counts *ret);
+/* When TICK is next needed (a lease, worker or backoff ends); UINT64_MAX: never. */
+uint64_t broker_core_deadline_ms(const struct broker_core *core);
+
+#endif

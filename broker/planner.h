@@ -1,0 +1,50 @@
+/* A campaign as a deterministic planner: (campaign, results so far) -> next actions. Pure: no
+ * I/O, no clock. After a crash the shell makes a new planner and feeds it results from the
+ * store; it asks for the same actions again, finds them done, and stands where it was.
+ *
+ * Inside is a small dataflow graph: a node is a task whose inputs are object ids or outputs of
+ * other nodes; it becomes an action when all are known. The campaign appends nodes as results
+ * arrive (rounds until enough candidates). */
+#ifndef WYCKMILL_BROKER_PLANNER_H
+#define WYCKMILL_BROKER_PLANNER_H
+
+#include "broker/campaign.h"
+#include "common/err.h"
+#include "common/hash.h"
+#include "proto/action.h"
+
+struct planner;
+
+/* Copies the campaign. Errors: ERR_CONFIG (a setting no plan can serve). */
+int planner_new(const struct campaign *campaign, struct planner **ret_planner, struct err *err);
+void planner_free(struct planner *planner);
+
+/* Next action not yet handed out whose inputs are all known; 0 and *ret_action borrowed until
+ * the next call (or planner_free); ERR_NOT_FOUND: none right now. Each action is handed out
+ * once. */
+int planner_next(struct planner *planner, const struct action **ret_action, struct hash *ret_id,
+                 struct err *err);
+
+/* Feed a result (from a worker or the store). An id the planner did not ask for is ignored.
+ * Errors: ERR_CORRUPT when the result does not fit its node (number of outputs). */
+int planner_result(struct planner *planner, const struct hash *action,
+                   const struct result *result, struct err *err);
+/* The action will have no result (error or quarantine): what depends on it is given up; the
+ * campaign goes on without a lost sample batch or shard, and ends as failed when nothing can go
+ * on. */
+void planner_failed(struct planner *planner, const struct hash *action);
+
+enum planner_state { PLANNER_RUNNING, PLANNER_DONE, PLANNER_PARTLY, PLANNER_FAILED };
+
+struct planner_status {
+    enum planner_state state;
+    uint64_t planned, finished, failed; /* actions known so far */
+    char stage[32];                     /* "encode", "train", "round 2", ... for progress */
+    struct hash candidates;             /* final "candidates" object when done or partly */
+    struct hash dataset;                /* "dataset" object once assembled */
+    struct hash rejects;                /* report of what was left out */
+    char note[200];                     /* why partly or failed */
+};
+void planner_status(const struct planner *planner, struct planner_status *ret);
+
+#endif

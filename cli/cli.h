@@ -1,0 +1,47 @@
+/* What every subcommand shares: exit codes, output habits, error printing. Results go to
+ * stdout, progress and errors to stderr. One file per subcommand: cli/cmd_NAME.c, one row in
+ * cli/main.c. */
+#ifndef WYCKMILL_CLI_CLI_H
+#define WYCKMILL_CLI_CLI_H
+
+#include "common/err.h"
+
+#include <argp.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+enum cli_exit {
+    EXIT_DONE = 0,
+    EXIT_FAILED = 1,
+    EXIT_USAGE = 2,       /* also a wrong configuration */
+    EXIT_PARTLY = 3,      /* some input left out, or fewer candidates than asked */
+    EXIT_UNREACHABLE = 4, /* broker */
+    EXIT_TRY_AGAIN = 75,
+    EXIT_STOPPED = 130, /* Ctrl-C */
+};
+
+/* argv[0] is the subcommand's name. Returns an enum cli_exit. */
+typedef int cli_command(int argc, char **argv);
+
+cli_command cmd_run, cmd_broker, cmd_worker, cmd_slot, cmd_submit, cmd_status, cmd_ls, cmd_show,
+    cmd_lineage, cmd_export, cmd_fsck, cmd_spacegroup, cmd_encode, cmd_dataset, cmd_doctor;
+
+/* "wyckmill COMMAND: sentence" and the hint on its own line, to stderr; with `json`, the object
+ * {"error":{"code","message","hint"}} on stdout. Returns the exit code that fits the error. */
+int cli_fail(const char *command, const struct err *err, bool json);
+
+/* argp_parse with our exit code (2) for usage errors. Returns 0, or an exit code + 1 to leave
+ * with (so --help, which is exit 0, can be told from going on). */
+int cli_parse(const struct argp *argp, int argc, char **argv, void *input);
+
+/* ---- progress on stderr: a bar on a terminal, a line every 10 s otherwise ---- */
+struct cli_progress {
+    bool terminal;
+    double last_s, begin_s;
+};
+void cli_progress_begin(struct cli_progress *progress);
+/* `text` says what ("encode 12/16"); fraction 0..1, or < 0 when unknown. */
+void cli_progress(struct cli_progress *progress, double fraction, const char *text);
+void cli_progress_end(struct cli_progress *progress);
+
+#endif

@@ -1,0 +1,80 @@
+/* Error sentences: bounded formatting, never fails. */
+#include "common/err.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+int err_set(struct err *err, int code, const char *format, ...)
+{
+    if (!err)
+        return code;
+    err->code = code;
+    err->hint[0] = '\0';
+    va_list args;
+    va_start(args, format);
+    (void)vsnprintf(err->text, sizeof err->text, format, args);
+    va_end(args);
+    return code;
+}
+
+int err_hint(struct err *err, const char *format, ...)
+{
+    if (!err)
+        return ERR_INVALID;
+    va_list args;
+    va_start(args, format);
+    (void)vsnprintf(err->hint, sizeof err->hint, format, args);
+    va_end(args);
+    return err->code;
+}
+
+int err_context(struct err *err, int code, const char *format, ...)
+{
+    if (!err)
+        return code;
+    char text[sizeof err->text];
+    va_list args;
+    va_start(args, format);
+    int n = vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    if (n >= 0 && (size_t)n < sizeof text)
+        (void)snprintf(text + n, sizeof text - (size_t)n, ": %s", err->text);
+    memcpy(err->text, text, sizeof text);
+    return err->code;
+}
+
+int err_errno(struct err *err, int errno_value, const char *format, ...)
+{
+    int code = errno_value == ENOSPC || errno_value == EDQUOT ? ERR_FULL
+               : errno_value == ENOENT                        ? ERR_NOT_FOUND
+                                                              : ERR_IO;
+    if (!err)
+        return code;
+    err->code = code;
+    err->hint[0] = '\0';
+    va_list args;
+    va_start(args, format);
+    int n = vsnprintf(err->text, sizeof err->text, format, args);
+    va_end(args);
+    if (n >= 0 && (size_t)n < sizeof err->text)
+        (void)snprintf(err->text + n, sizeof err->text - (size_t)n, ": %s",
+                       strerror(errno_value));
+    return code;
+}
+
+const char *err_code_text(int code)
+{
+    static const struct {
+        int code;
+        const char *text;
+    } rows[] = {
+#define X(name, value, sentence) {value, sentence},
+        ERR_LIST(X)
+#undef X
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
+        if (rows[i].code == code)
+            return rows[i].text;
+    return "unknown error";
+}

@@ -1,0 +1,113 @@
+/* The truth: objects by SHA-256, results by action id, refs by name, and an append-only event
+ * log. One writer process (the broker); two implementations behind one interface: LMDB and
+ * memory.
+ *
+ * Writing is grouped: put, result, ref and log calls collect in one open write transaction that
+ * nobody else sees; store_commit makes all of them durable with one fsync. What is read through
+ * the same `struct store` sees its own uncommitted writes.
+ *
+ * LMDB layout: bytes go in under growing sequence keys (MDB_APPEND), in chunks; a small hash ->
+ * sequence index follows. Every chunk row carries length and checksum, so that index and views
+ * can be rebuilt from it. Thread: one thread per store. */
+#ifndef WYCKMILL_STORE_STORE_H
+#define WYCKMILL_STORE_STORE_H
+
+#include "proto/action.h"
+
+#include <stdbool.h>
+
+struct store;
+
+enum store_mode {
+    STORE_READ,  /* short bounded read transactions beside a writer; no lock taken */
+    STORE_WRITE, /* sole writer: takes STORE/lock (ERR_BUSY names the holder's pid); creates it
+                  */
+};
+
+enum {
+    STORE_OBJECT_BYTES_MAX = 1 << 30,
+    STORE_CHUNK_BYTES = 256 << 10, /* larger objects are chunked: LMDB fragments otherwise */
+    STORE_REF_NAME_SIZE = 200,
+};
+
+/* Open the store in folder `path`. Errors: ERR_BUSY, ERR_IO, ERR_FULL, ERR_CORRUPT (format
+ * version), ERR_UNSUPPORTED (remote file system), ERR_NOT_FOUND (STORE_READ and not there). */
+int store_open(const char *path, enum store_mode mode, struct store **ret_store,
+               struct err *err);
+/* The same promises in memory (no durability), for tests and the simulator. */
+struct store *store_open_memory(void);
+/* Uncommitted writes are dropped. */
+void store_close(struct store *store);
+void store_close_ptr(struct store **store);
+
+/* ---- objects ---- */
+/* Storing the same bytes twice is a success. Errors: ERR_FULL, ERR_IO, ERR_LIMIT. */
+int store_put(struct store *store, const char *type, struct span bytes, struct hash *ret_id,
+              struct err *err);
+bool store_has(struct store *store, const struct hash *id);
+/* Copy of the object's bytes, verified against `id`. Errors: ERR_NOT_FOUND, ERR_CORRUPT. */
+int store_get(struct store *store, const struct hash *id, struct buf *ret_bytes,
+              struct err *err);
+
+struct store_info {
+    struct hash id;
+    uint64_t size;
+    char type[OBJECT_TYPE_SIZE];
+};
+int store_stat(struct store *store, const struct hash *id, struct store_info *ret,
+               struct err *err);
+/* Part of an object, for chunked transfer: at most `size` bytes from `offset`; not verified. */
+int store_read(struct store *store, const struct hash *id, uint64_t offset, size_t size,
+               struct buf *ret_bytes, struct err *err);
+
+/* ---- results: blob before record ---- */
+/* Errors: ERR_NOT_FOUND when an output is not in the store; ERR_CORRUPT when another result of
+ * the same action is there and differs (the first one stays). Same result again: a success. */
+int store_put_result(struct store *store, const struct result *result, struct err *err);
+/* A hit only if the record decodes and all its outputs exist; else ERR_NOT_FOUND. */
+int store_get_result(struct store *store, const struct hash *action, struct result *ret,
+                     struct err *err);
+
+/* ---- refs: names for roots ("campaigns/demo") ---- */
+int store_put_ref(struct store *store, const char *name, const struct hash *id,
+                  struct err *err);
+int store_get_ref(struct store *store, const char *name, struct hash *ret_id, struct err *err);
+int store_delete_ref(struct store *store, const char *name, struct err *err);
+
+/* ---- event log: attempts and quarantine; canonical msgpack maps, append only ---- */
+int store_append_event(struct store *store, struct span event, uint64_t *ret_sequence,
+                       struct err *err);
+
+/* ---- walking: `visit` returns 0 to go on, else the walk ends with that value ---- */
+int store_each_object(struct store *store,
+                      int (*visit)(void *context, const struct store_info *info), void *context,
+                      struct err *err);
+int store_each_result(struct store *store,
+                      int (*visit)(void *context, const struct result *result), void *context,
+                      struct err *err);
+int store_each_ref(struct store *store, const char *prefix,
+                   int (*visit)(void *context, const char *name, const struct hash *id),
+                   void *context, struct err *err);
+int store_each_event(struct store *store, uint64_t from,
+                     int (*visit)(void *context, uint64_t sequence, struct span event),
+                     void *context, struct err *err);
+
+/* All collected writes durable (one fsync). On failure none of them is there.
+ * Errors: ERR_FULL, ERR_IO. */
+int store_commit(struct store *store, struct err *err);
+/* Drop the collected writes. */
+void store_abort(struct store *store);
+
+/* ---- fsck ---- */
+struct store_check {
+    uint64_t objects, bytes, results, refs, events;
+    uint64_t
+        damaged; /* objects whose bytes do not match their name, rows with a bad checksum */
+    uint64_t dangling; /* results or refs that name a missing object */
+};
+/* Re-hash every object, check every result and ref. `complain` gets one sentence per finding.
+ * Errors only when the store cannot be read at all. */
+int store_fsck(struct store *store, void (*complain)(void *context, const char *sentence),
+               void *context, struct store_check *ret, struct err *err);
+
+#endif

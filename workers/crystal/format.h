@@ -1,0 +1,42 @@
+/* Readers and writers: extended XYZ (ASE dialect), CIF, POSCAR (VASP 4 and 5). Strict and fast;
+ * an unreadable structure is a sentence with file and line, never the end of a batch. */
+#ifndef WYCKMILL_CRYSTAL_FORMAT_H
+#define WYCKMILL_CRYSTAL_FORMAT_H
+
+#include "common/err.h"
+#include "proto/objects.h"
+#include "workers/crystal/structure.h"
+
+enum {
+    FORMAT_FILE_BYTES_MAX = 1 << 30,
+    FORMAT_LINE_BYTES_MAX = 1 << 20, /* a longer line is refused with its length */
+    SOURCE_SHARD_ITEMS = 128,        /* structures per source object */
+};
+
+/* Parse one item (one frame, one CIF data block, one POSCAR).  *ret_line: line of the error in
+ * the file (item.line based). On success the caller owns *ret. Errors: ERR_INVALID,
+ * ERR_UNSUPPORTED (partial occupancy, ...). Numeric key=value columns become properties. */
+int format_parse(const struct source_item *item, struct structure *ret, uint32_t *ret_line,
+                 struct err *err);
+
+/* Split the text of one file into items without parsing them: frames of extXYZ (resynchronizes
+ * behind a broken frame), data blocks of CIF, one POSCAR. Format from the name's ending, .zst
+ * already removed. Whatever cannot be split becomes an item with `reject` set. Appends to
+ * *source. Cannot fail. */
+void format_split(const char *file, struct span text, struct source *source);
+
+/* Read files and folders (recursively, sorted by name), "-" (stdin, extXYZ), .zst, .tar,
+ * .tar.zst; a file that cannot be opened becomes a rejected item. Errors: ERR_NOT_FOUND only
+ * when `path` itself does not exist. Names in items are relative to the folder given. */
+int format_ingest(const char *path, struct source *source, struct err *err);
+
+/* Writers append to `out`. Structures from records so that all formats agree. */
+/* CIF with symmetry: cell, group symbol and number, operations, asymmetric unit. `note` lines
+ * become comments (may be NULL). Errors as record_to_structure. */
+int cif_write(const struct record *record, const char *name, const char *note, struct buf *out,
+              struct err *err);
+/* One extXYZ frame of the structure; `keys` is ready key=value text (may be NULL). */
+void extxyz_write(const struct structure *structure, const char *keys, struct buf *out);
+void poscar_write(const struct structure *structure, const char *comment, struct buf *out);
+
+#endif
