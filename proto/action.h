@@ -10,7 +10,8 @@
 enum {
     ACTION_INPUTS_MAX = 65536,
     ACTION_OUTPUTS_MAX = 4096,
-    TASK_KIND_SIZE = 24, /* with NUL */
+    ACTION_BYTES_MAX = 3 << 20, /* 65536 inputs of 34 bytes, and room for parameters */
+    TASK_KIND_SIZE = 24,        /* with NUL */
     OBJECT_TYPE_SIZE = 24,
     PROFILE_SIZE = 160,
 };
@@ -25,7 +26,8 @@ struct action {
 };
 
 void action_done(struct action *action);
-/* Canonical bytes, appended to `out`; *ret_id is their hash. */
+/* Canonical bytes, appended to `out`; *ret_id (may be NULL) is their hash. Empty params are the
+ * empty map. */
 void action_encode(const struct action *action, struct buf *out, struct hash *ret_id);
 /* Errors: ERR_CORRUPT, ERR_LIMIT. On success the caller owns *ret (action_done). */
 int action_decode(struct span bytes, struct action *ret, struct err *err);
@@ -44,6 +46,7 @@ struct result {
 };
 
 void result_done(struct result *result);
+/* Canonical bytes, appended to `out`. An empty summary is the empty map. */
 void result_encode(const struct result *result, struct buf *out);
 int result_decode(struct span bytes, struct result *ret, struct err *err);
 
