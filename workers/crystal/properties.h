@@ -20,13 +20,17 @@ extern const struct exact_property exact_properties[];
 extern const uint32_t exact_properties_count;
 const struct exact_property *exact_property_find(const char *name); /* NULL: none */
 
-/* Formal charges that balance: one oxidation state per element, smallest penalty (common states
- * first; electronegativity order respected). ret_charges (n_atoms). All-metal or elemental
- * structures get zero charges (energy 0). Errors: ERR_INVALID when nothing balances. */
+/* Formal charges that balance: one common oxidation state per element, cations less
+ * electronegative than anions, with the smallest sum of ranks (common states first; uncommon
+ * anion states such as peroxide count three times). Zero for elements, for metals (groups 1 to
+ * 13 without H and B) and for intermetallics (nothing balances, and no H or non-metal of groups
+ * 15 to 17 is there). ret_charges (n_atoms). Errors: ERR_INVALID when nothing balances. */
 int formal_charges(const struct structure *structure, double *ret_charges, struct err *err);
 
 /* Electrostatic energy per atom, eV, of point charges by Ewald summation (Ewald 1921; de Leeuw,
- * Perram, Smith 1980), converged to 1e-6 eV/atom. */
+ * Perram, Smith 1980), converged to 1e-6 eV/atom. Time grows as n_atoms^1.5. Errors:
+ * ERR_INVALID (no atoms, charges that do not sum to zero), ERR_NUMERIC (cell without volume).
+ */
 int ewald_energy(const struct structure *structure, const double *charges,
                  double *ret_ev_per_atom, struct err *err);
 
