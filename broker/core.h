@@ -7,8 +7,14 @@
  * ACK + DONE. Nothing is acknowledged before it is durable. A lease ends by result, by expiry,
  * or with its worker; the task becomes ready again after a backoff, under the next attempt
  * number. Three crashes (signal, exit, time) on any workers: quarantine. A late result of an
- * older attempt is accepted while its action is still wanted, else answered with ACK and
- * dropped. */
+ * older attempt (or of an earlier broker run: attempt 0) is accepted while its action is still
+ * wanted, else answered with ACK and dropped. Tasks that ended are forgotten: memory follows
+ * what is open, not what was ever done.
+ *
+ * A worker fills its slots first; beyond them, up to its credit, it gets tasks in advance only
+ * of a class that is known to be quick (BROKER_PREFETCH_MS), so that no long task waits behind
+ * another while a slot elsewhere is idle. A LEASE is repeated, with growing pauses, while it
+ * lasts: the worker ignores one that it holds, and one that the network lost is found again. */
 #ifndef WYCKMILL_BROKER_CORE_H
 #define WYCKMILL_BROKER_CORE_H
 
@@ -24,6 +30,10 @@ enum {
     BROKER_WORKERS_MAX = 4096,
     BROKER_TASKS_MAX = 4 << 20,
     BROKER_CREDIT_MAX = 64, /* leases in flight per worker */
+    BROKER_KINDS_MAX = 32,
+    BROKER_CLASSES_MAX = 1024,  /* different (kind, profile) of tasks in one run */
+    BROKER_PREFETCH_MS = 200,   /* mean time per task up to which leases go out in advance */
+    BROKER_TICK_WORK_MAX = 256, /* timers handled per event; the rest at the next TICK */
 };
 
 struct broker_limits {
@@ -40,28 +50,33 @@ enum attempt_end {
     ATTEMPT_TIME,    /* over its time limit */
     ATTEMPT_LOST,    /* worker silent or gone: retried, does not count as a crash */
     ATTEMPT_BAD,     /* output missing or not matching: counts as a crash */
-    ATTEMPT_REFUSED, /* worker cannot run it (kind, profile): retried elsewhere */
+    ATTEMPT_REFUSED, /* worker cannot run it (kind, profile): retried elsewhere; the worker gets
+                        no more of that kind until its next WORKER_READY */
+    ATTEMPT_END_COUNT
 };
 const char *attempt_end_text(enum attempt_end end);
 
 enum broker_event_type {
     BROKER_EVENT_TICK,           /* now_ms only */
-    BROKER_EVENT_TASK_ADD,       /* task, kind, profile_id, priority */
-    BROKER_EVENT_TASK_CANCEL,    /* task: no longer wanted */
-    BROKER_EVENT_WORKER_READY,   /* worker, kinds (bit mask), profile_id, credit: hello or again
-                                  */
+    BROKER_EVENT_TASK_ADD,       /* task, kind, profile_id, priority; again: the higher priority
+                                    counts */
+    BROKER_EVENT_TASK_CANCEL,    /* task: no longer wanted; unknown or persisting: no effect */
+    BROKER_EVENT_WORKER_READY,   /* worker, kinds (bit mask), profile_id, slots, credit: hello,
+                                    or again (its leases are then sent again) */
     BROKER_EVENT_WORKER_ALIVE,   /* worker: heartbeat, renews all its leases */
     BROKER_EVENT_WORKER_GONE,    /* worker: said goodbye or cannot be reached */
-    BROKER_EVENT_RESULT,         /* worker, task, attempt, end */
+    BROKER_EVENT_RESULT,         /* worker, task, attempt (0: of an earlier run), end */
     BROKER_EVENT_RESULT_DURABLE, /* task: what PERSIST asked for is on disk */
     BROKER_EVENT_RESULT_REJECTED, /* task: PERSIST found an output missing or another result
                                      there */
     BROKER_EVENT_COUNT
 };
 
+const char *broker_event_text(enum broker_event_type type);
+
 struct broker_event {
     enum broker_event_type type;
-    uint64_t now_ms;
+    uint64_t now_ms;  /* monotonic; an earlier time than before counts as no time passed */
     uint32_t worker;  /* shell's number for a peer, never reused in one run */
     struct hash task; /* action id */
     uint32_t attempt;
@@ -69,12 +84,13 @@ struct broker_event {
     uint32_t kind;       /* index of the task kind, 0..31 */
     uint32_t kinds;      /* bit mask of what a worker runs */
     uint32_t profile_id; /* shell's number for a profile text; 0 = any */
-    uint32_t credit;     /* leases the worker can hold */
+    uint32_t slots;      /* tasks the worker runs at once, 1.. */
+    uint32_t credit;     /* leases the worker can hold, slots..; cut to BROKER_CREDIT_MAX */
     int32_t priority;    /* higher first; then first come */
 };
 
 enum broker_action_type {
-    BROKER_ACTION_LEASE,   /* worker, task, attempt, lease_ms: send it */
+    BROKER_ACTION_LEASE,   /* worker, task, attempt, lease_ms, again: send it */
     BROKER_ACTION_PERSIST, /* worker, task, attempt: write the result that came with the event
                             */
     BROKER_ACTION_ACK,  /* worker, task, attempt: tell it that its result is safe (or unwanted)
@@ -86,6 +102,7 @@ enum broker_action_type {
     BROKER_ACTION_REVOKE,  /* worker, task, attempt: no longer wanted */
     BROKER_ACTION_COUNT
 };
+const char *broker_action_text(enum broker_action_type type);
 
 struct broker_action {
     enum broker_action_type type;
@@ -94,6 +111,7 @@ struct broker_action {
     uint32_t attempt;
     enum attempt_end end;
     uint64_t lease_ms;
+    bool again; /* LEASE: a repetition of one already sent */
 };
 
 struct broker_actions {
@@ -106,18 +124,30 @@ struct broker_core;
 struct broker_core *broker_core_new(const struct broker_limits *limits);
 void broker_core_free(struct broker_core *core);
 
-/* `ret_actions` is overwritten. Errors: ERR_INVALID for an event that makes no sense (unknown
- * worker,
- * ...): nothing changed, no actions; ERR_FULL at BROKER_TASKS_MAX. */
+/* `ret_actions` is overwritten; {0} at first. Errors: ERR_INVALID for an event that makes no
+ * sense (unknown worker, attempt never handed out, ...), ERR_FULL at BROKER_TASKS_MAX,
+ * BROKER_WORKERS_MAX or BROKER_CLASSES_MAX: nothing changed, no actions. */
 int broker_core_step(struct broker_core *core, const struct broker_event *event,
                      struct broker_actions *ret_actions, struct err *err);
 
 struct broker_counts {
-    uint64_t ready, waiting /* backoff */, leased, persisting, done, failed, quarantined;
-    uint64_t workers, workers_ever;
-    uint64_t leases, attempts_lost, late_results;
+    uint64_t ready, waiting /* backoff */, leased,
+        persisting;                                /* now; each task in one of them */
+    uint64_t done, failed, quarantined, cancelled; /* so far */
+    uint64_t workers /* now */, workers_ever;
+    uint64_t leases /* now */, leases_ever, attempts_lost, late_results;
 };
 void broker_core_counts(const struct broker_core *core, struct broker_counts *ret);
+
+struct broker_worker {
+    uint32_t slots, credit, leases;
+    uint64_t last_seen_ms;
+    bool silent; /* over lease_ms: its leases returned, it gets none */
+};
+/* Errors: ERR_NOT_FOUND (never said READY, or gone). */
+int broker_core_worker(const struct broker_core *core, uint32_t worker,
+                       struct broker_worker *ret, struct err *err);
+
 /* When TICK is next needed (a lease, worker or backoff ends); UINT64_MAX: never. */
 uint64_t broker_core_deadline_ms(const struct broker_core *core);
 

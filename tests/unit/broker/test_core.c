@@ -1,0 +1,507 @@
+/* Does the broker core keep the promises of core.h? Each test is a story; when one fails, the
+ * story that happened is printed instead. */
+#include "tests/support/cmocka.h"
+
+#include "broker/core.h"
+#include "broker/trace.h"
+
+#include <string.h>
+
+struct story {
+    struct broker_core *core;
+    struct broker_actions actions;
+    struct buf text;
+    uint64_t now_ms;
+    struct err err;
+};
+
+static struct story story_begin(void)
+{
+    const struct broker_limits limits = {
+        .lease_ms = 15000, .worker_ms = 60000, .backoff_ms = 1000};
+    return (struct story){.core = broker_core_new(&limits)};
+}
+
+static int tell(struct story *story, struct broker_event event)
+{
+    event.now_ms = story->now_ms;
+    int rc = broker_core_step(story->core, &event, &story->actions, &story->err);
+    if (rc == 0)
+        broker_trace(&event, &story->actions, &story->text);
+    else
+        buf_print(&story->text, "[%5llu] %s refused: %s\n", (unsigned long long)event.now_ms,
+                  broker_event_text(event.type), story->err.text);
+    return rc;
+}
+
+static void story_end(struct story *story, const char *expected)
+{
+    assert_string_equal(buf_text(&story->text), expected);
+    broker_actions_done(&story->actions);
+    broker_core_free(story->core);
+    buf_done(&story->text);
+}
+
+static struct hash id(uint8_t number)
+{
+    return (struct hash){{number}};
+}
+
+static struct broker_event add(uint8_t task)
+{
+    return (struct broker_event){.type = BROKER_EVENT_TASK_ADD, .task = id(task)};
+}
+
+static struct broker_event ready(uint32_t worker, uint32_t slots, uint32_t credit)
+{
+    return (struct broker_event){.type = BROKER_EVENT_WORKER_READY,
+                                 .worker = worker,
+                                 .kinds = 1,
+                                 .profile_id = 1,
+                                 .slots = slots,
+                                 .credit = credit};
+}
+
+static struct broker_event result(uint32_t worker, uint8_t task, uint32_t attempt,
+                                  enum attempt_end end)
+{
+    return (struct broker_event){.type = BROKER_EVENT_RESULT,
+                                 .worker = worker,
+                                 .task = id(task),
+                                 .attempt = attempt,
+                                 .end = end};
+}
+
+static struct broker_event of_task(enum broker_event_type type, uint8_t task)
+{
+    return (struct broker_event){.type = type, .task = id(task)};
+}
+
+static struct broker_event of_worker(enum broker_event_type type, uint32_t worker)
+{
+    return (struct broker_event){.type = type, .worker = worker};
+}
+
+static struct broker_event durable(uint8_t task)
+{
+    return of_task(BROKER_EVENT_RESULT_DURABLE, task);
+}
+
+static void tick_at(struct story *story, uint64_t now_ms)
+{
+    story->now_ms = now_ms;
+    tell(story, (struct broker_event){.type = BROKER_EVENT_TICK});
+}
+
+/* The plain life of a task: nothing is acknowledged before it is durable. */
+static void test_broker_core__task_runs_is_made_durable_then_acknowledged(void **state)
+{
+    (void)state;
+    struct story story = story_begin();
+    tell(&story, ready(1, 1, 1));
+    tell(&story, add(1));
+    story.now_ms = 40;
+    tell(&story, result(1, 1, 1, ATTEMPT_OK));
+    tell(&story, durable(1));
+    story_end(&story, "[    0] ready w1\n"
+                      "[    0] add 0100 -> lease 0100 #1 w1\n"
+                      "[   40] result 0100 #1 w1 ok -> persist 0100 #1 w1\n"
+                      "[   40] durable 0100 -> ack 0100 #1 w1, done 0100\n");
+}
+
+static void test_broker_core__higher_priority_first_then_first_come(void **state)
+{
+    (void)state;
+    struct story story = story_begin();
+    struct broker_event urgent = add(3);
+    urgent.priority = 5;
+    tell(&story, add(1));
+    tell(&story, add(2));
+    tell(&story, urgent);
+    struct broker_event raised = add(2);
+    raised.priority = 1;
+    tell(&story, add(4));
+    tell(&story, raised);
+    tell(&story, ready(1, 4, 4));
+    story_end(&story, "[    0] add 0100\n[    0] add 0200\n[    0] add 0300\n"
+                      "[    0] add 0400\n[    0] add 0200\n"
+                      "[    0] ready w1 -> lease 0300 #1 w1, lease 0200 #1 w1, "
+                      "lease 0100 #1 w1, lease 0400 #1 w1\n");
+}
+
+/* A worker that goes silent loses its lease; the next worker gets the same task. */
+static void test_broker_core__task_of_a_silent_worker_is_leased_again(void **state)
+{
+    (void)state;
+    struct story story = story_begin();
+    tell(&story, ready(1, 1, 1));
+    tell(&story, add(1));
+    story.now_ms = 10000;
+    tell(&story, of_worker(BROKER_EVENT_WORKER_ALIVE, 1));
+    tick_at(&story, 24999); /* heartbeat at 10 s: good until 25 s */
+    assert_int_equal(broker_core_deadline_ms(story.core), 25000);
+    tick_at(&story, 25000);
+    story.now_ms = 25001;
+    tell(&story, ready(2, 1, 1));
+    story_end(&story, "[    0] ready w1\n"
+                      "[    0] add 0100 -> lease 0100 #1 w1\n"
+                      "[10000] alive w1\n"
+                      "[24999] tick -> lease 0100 #1 w1 again\n"
+                      "[25000] tick -> attempt-ended 0100 #1 w1 lost\n"
+                      "[25001] ready w2 -> lease 0100 #2 w2\n");
+}
+
+/* Zombie returns: its late result counts while the task is open; the rival is told to stop. */
+static void test_broker_core__late_result_is_accepted_while_wanted(void **state)
+{
+    (void)state;
+    struct story story = story_begin();
+    tell(&story, ready(1, 1, 1));
+    tell(&story, ready(2, 1, 1));
+    tell(&story, add(1));
+    story.now_ms = 14000;
+    tell(&story, of_worker(BROKER_EVENT_WORKER_ALIVE, 2));
+    tick_at(&story, 15000);
+    story.now_ms = 16000;
+    tell(&story, result(1, 1, 1, ATTEMPT_OK));
+    tell(&story, durable(1));
+    tell(&story, result(2, 1, 2, ATTEMPT_OK));
+    story_end(&story, "[    0] ready w1\n[    0] ready w2\n"
+                      "[    0] add 0100 -> lease 0100 #1 w1\n"
+                      "[14000] alive w2\n"
+                      "[15000] tick -> attempt-ended 0100 #1 w1 lost, lease 0100 #2 w2\n"
+                      "[16000] result 0100 #1 w1 ok -> persist 0100 #1 w1\n"
+                      "[16000] durable 0100 -> ack 0100 #1 w1, done 0100, revoke 0100 #2 w2\n"
+                      "[16000] result 0100 #2 w2 ok -> ack 0100 #2 w2\n");
+}
+
+/* A result from before the broker's restart (attempt 0) is as good as any. */
+static void test_broker_core__result_of_an_earlier_run_is_accepted(void **state)
+{
+    (void)state;
+    struct story story = story_begin();
+    tell(&story, add(1));
+    struct broker_event hello = ready(1, 1, 1);
+    hello.kinds = 2; /* could not even run it now */
+    tell(&story, hello);
+    tell(&story, result(1, 1, 0, ATTEMPT_OK));
+    tell(&story, durable(1));
+    tell(&story, result(1, 2, 0, ATTEMPT_OK));
+    story_end(&story, "[    0] add 0100\n[    0] ready w1\n"
+                      "[    0] result 0100 #0 w1 ok -> persist 0100 #0 w1\n"
+                      "[    0] durable 0100 -> ack 0100 #0 w1, done 0100\n"
+                      "[    0] result 0200 #0 w1 ok -> ack 0200 #0 w1\n");
+}
+
+static void test_broker_core__three_crashes_are_quarantine_with_growing_pauses(void **state)
+{
+    (void)state;
+    struct story story = story_begin();
+    tell(&story, ready(1, 1, 1));
+    tell(&story, add(1));
+    tell(&story, result(1, 1, 1, ATTEMPT_CRASH));
+    tick_at(&story, 999);
+    tick_at(&story, 1000);
+    tell(&story, result(1, 1, 2, ATTEMPT_TIME));
+    tick_at(&story, 2999);
+    tick_at(&story, 3000);
+    tell(&story, result(1, 1, 3, ATTEMPT_CRASH));
+    struct broker_counts counts;
+    broker_core_counts(story.core, &counts);
+    assert_int_equal(counts.quarantined, 1);
+    assert_int_equal(counts.ready + counts.waiting + counts.leased + counts.persisting, 0);
+    story_end(&story, "[    0] ready w1\n"
+                      "[    0] add 0100 -> lease 0100 #1 w1\n"
+                      "[    0] result 0100 #1 w1 crash -> attempt-ended 0100 #1 w1 crash, "
+                      "ack 0100 #1 w1\n"
+                      "[  999] tick\n"
+                      "[ 1000] tick -> lease 0100 #2 w1\n"
+                      "[ 1000] result 0100 #2 w1 time -> attempt-ended 0100 #2 w1 time, "
+                      "ack 0100 #2 w1\n"
+                      "[ 2999] tick\n"
+                      "[ 3000] tick -> lease 0100 #3 w1\n"
+                      "[ 3000] result 0100 #3 w1 crash -> attempt-ended 0100 #3 w1 crash, "
+                      "ack 0100 #3 w1, quarantine 0100 crash\n");
+}
+
+/* The task's own error is the same everywhere: not tried again. */
+static void test_broker_core__error_of_the_task_is_final(void **state)
+{
+    (void)state;
+    struct story story = story_begin();
+    tell(&story, ready(1, 1, 1));
+    tell(&story, add(1));
+    tell(&story, add(2));
+    tell(&story, result(1, 1, 1, ATTEMPT_ERROR));
+    story_end(&story, "[    0] ready w1\n"
+                      "[    0] add 0100 -> lease 0100 #1 w1\n"
+                      "[    0] add 0200\n"
+                      "[    0] result 0100 #1 w1 error -> attempt-ended 0100 #1 w1 error, "
+                      "ack 0100 #1 w1, failed 0100 error, lease 0200 #1 w1\n");
+}
+
+static void test_broker_core__leases_return_at_once_when_the_worker_leaves(void **state)
+{
+    (void)state;
+    struct story story = story_begin();
+    tell(&story, ready(1, 2, 2));
+    tell(&story, add(1));
+    tell(&story, add(2));
+    tell(&story, ready(2, 1, 1));
+    tell(&story, of_worker(BROKER_EVENT_WORKER_GONE, 1));
+    tell(&story, of_worker(BROKER_EVENT_WORKER_ALIVE, 1));
+    tell(&story, ready(3, 1, 1));
+    story_end(&story, "[    0] ready w1\n"
+                      "[    0] add 0100 -> lease 0100 #1 w1\n"
+                      "[    0] add 0200 -> lease 0200 #1 w1\n"
+                      "[    0] ready w2\n"
+                      "[    0] gone w1 -> attempt-ended 0100 #1 w1 lost, lease 0100 #2 w2, "
+                      "attempt-ended 0200 #1 w1 lost\n"
+                      "[    0] alive refused: worker 1 is not known\n"
+                      "[    0] ready w3 -> lease 0200 #2 w3\n");
+}
+
+static void test_broker_core__a_worker_silent_for_long_is_forgotten(void **state)
+{
+    (void)state;
+    struct story story = story_begin();
+    struct broker_worker worker;
+    tell(&story, ready(1, 1, 1));
+    tick_at(&story, 15000);
+    assert_int_equal(broker_core_worker(story.core, 1, &worker, NULL), 0);
+    assert_true(worker.silent);
+    tell(&story, add(1)); /* not for a silent one */
+    tick_at(&story, 59999);
+    tell(&story, of_worker(BROKER_EVENT_WORKER_ALIVE, 1));
+    tick_at(&story, 59999 + 60000);
+    assert_int_equal(broker_core_worker(story.core, 1, &worker, NULL), ERR_NOT_FOUND);
+    assert_int_equal(broker_core_deadline_ms(story.core), UINT64_MAX);
+    story_end(&story, "[    0] ready w1\n[15000] tick\n[15000] add 0100\n[59999] tick\n"
+                      "[59999] alive w1 -> lease 0100 #1 w1\n"
+                      "[119999] tick -> attempt-ended 0100 #1 w1 lost\n");
+}
+
+static void test_broker_core__tasks_go_only_where_kind_and_profile_fit(void **state)
+{
+    (void)state;
+    struct story story = story_begin();
+    struct broker_event task = add(1), worker = ready(1, 4, 4);
+    task.kind = 3;
+    task.profile_id = 7;
+    tell(&story, task);
+    worker.kinds = 1 << 3;
+    worker.profile_id = 8;
+    tell(&story, worker); /* other profile */
+    worker.worker = 2;
+    worker.kinds = 1 << 2;
+    worker.profile_id = 7;
+    tell(&story, worker); /* other kind */
+    worker.worker = 3;
+    worker.kinds = 0xff;
+    tell(&story, worker);
+    task = add(2);
+    task.kind = 3; /* any profile */
+    tell(&story, task);
+    story_end(&story, "[    0] add 0100\n[    0] ready w1\n[    0] ready w2\n"
+                      "[    0] ready w3 -> lease 0100 #1 w3\n"
+                      "[    0] add 0200 -> lease 0200 #1 w1\n");
+}
+
+/* A worker that refuses a kind gets no more of it, so the task cannot go in circles. */
+static void test_broker_core__refused_task_goes_elsewhere(void **state)
+{
+    (void)state;
+    struct story story = story_begin();
+    tell(&story, ready(1, 1, 1));
+    tell(&story, add(1));
+    tell(&story, result(1, 1, 1, ATTEMPT_REFUSED));
+    tell(&story, ready(2, 1, 1));
+    story_end(&story, "[    0] ready w1\n"
+                      "[    0] add 0100 -> lease 0100 #1 w1\n"
+                      "[    0] result 0100 #1 w1 refused -> attempt-ended 0100 #1 w1 refused, "
+                      "ack 0100 #1 w1\n"
+                      "[    0] ready w2 -> lease 0100 #2 w2\n");
+}
+
+/* An output that is missing at the commit costs the attempt, like a crash. */
+static void test_broker_core__rejected_result_is_tried_again(void **state)
+{
+    (void)state;
+    struct story story = story_begin();
+    tell(&story, ready(1, 1, 1));
+    tell(&story, add(1));
+    tell(&story, result(1, 1, 1, ATTEMPT_OK));
+    tell(&story, of_task(BROKER_EVENT_RESULT_REJECTED, 1));
+    tick_at(&story, 1000);
+    story_end(&story, "[    0] ready w1\n"
+                      "[    0] add 0100 -> lease 0100 #1 w1\n"
+                      "[    0] result 0100 #1 w1 ok -> persist 0100 #1 w1\n"
+                      "[    0] rejected 0100 -> attempt-ended 0100 #1 w1 bad, "
+                      "ack 0100 #1 w1\n"
+                      "[ 1000] tick -> lease 0100 #2 w1\n");
+}
+
+/* A lost LEASE is found again: by repetition, or at once when the worker says hello again. */
+static void test_broker_core__leases_are_repeated(void **state)
+{
+    (void)state;
+    struct story story = story_begin();
+    tell(&story, ready(1, 1, 1));
+    tell(&story, add(1));
+    for (uint64_t ms = 10000; ms <= 60000; ms += 10000) {
+        story.now_ms = ms;
+        tell(&story, of_worker(BROKER_EVENT_WORKER_ALIVE, 1));
+        tick_at(&story, ms);
+    }
+    tell(&story, ready(1, 1, 1));
+    story_end(&story, "[    0] ready w1\n"
+                      "[    0] add 0100 -> lease 0100 #1 w1\n"
+                      "[10000] alive w1\n[10000] tick\n"
+                      "[20000] alive w1\n[20000] tick -> lease 0100 #1 w1 again\n"
+                      "[30000] alive w1\n[30000] tick\n"
+                      "[40000] alive w1\n[40000] tick\n"
+                      "[50000] alive w1\n[50000] tick -> lease 0100 #1 w1 again\n"
+                      "[60000] alive w1\n[60000] tick\n"
+                      "[60000] ready w1 -> lease 0100 #1 w1 again\n");
+}
+
+/* Long tasks do not queue behind each other in a worker; quick ones do. */
+static void test_broker_core__only_quick_tasks_are_leased_in_advance(void **state)
+{
+    (void)state;
+    struct story story = story_begin();
+    for (uint8_t i = 1; i <= 5; i++)
+        tell(&story, add(i));
+    tell(&story, ready(1, 1, 3));
+    story.now_ms = 5000;
+    tell(&story, result(1, 1, 1, ATTEMPT_OK)); /* took 5 s */
+    struct broker_event quick = add(9);
+    quick.kind = 1;
+    for (uint8_t i = 9; i <= 12; i++) {
+        quick.task = id(i);
+        quick.priority = 1;
+        tell(&story, quick);
+    }
+    struct broker_event other = ready(2, 1, 3);
+    other.kinds = 2;
+    tell(&story, other);
+    story.now_ms = 5010;
+    tell(&story, result(2, 9, 1, ATTEMPT_OK)); /* took 10 ms */
+    story_end(&story, "[    0] add 0100\n[    0] add 0200\n[    0] add 0300\n"
+                      "[    0] add 0400\n[    0] add 0500\n"
+                      "[    0] ready w1 -> lease 0100 #1 w1\n"
+                      "[ 5000] result 0100 #1 w1 ok -> persist 0100 #1 w1, lease 0200 #1 w1\n"
+                      "[ 5000] add 0900\n[ 5000] add 0a00\n"
+                      "[ 5000] add 0b00\n[ 5000] add 0c00\n"
+                      "[ 5000] ready w2 -> lease 0900 #1 w2\n"
+                      "[ 5010] result 0900 #1 w2 ok -> persist 0900 #1 w2, "
+                      "lease 0a00 #1 w2, lease 0b00 #1 w2, lease 0c00 #1 w2\n");
+}
+
+static void test_broker_core__tasks_go_to_the_least_loaded_worker(void **state)
+{
+    (void)state;
+    struct story story = story_begin();
+    tell(&story, ready(1, 4, 4));
+    tell(&story, ready(2, 2, 2));
+    for (uint8_t i = 1; i <= 7; i++)
+        tell(&story, add(i));
+    story_end(&story, "[    0] ready w1\n[    0] ready w2\n"
+                      "[    0] add 0100 -> lease 0100 #1 w1\n"
+                      "[    0] add 0200 -> lease 0200 #1 w2\n"
+                      "[    0] add 0300 -> lease 0300 #1 w1\n"
+                      "[    0] add 0400 -> lease 0400 #1 w2\n"
+                      "[    0] add 0500 -> lease 0500 #1 w1\n"
+                      "[    0] add 0600 -> lease 0600 #1 w1\n"
+                      "[    0] add 0700\n");
+}
+
+static void test_broker_core__cancelled_task_is_revoked_and_its_result_unwanted(void **state)
+{
+    (void)state;
+    struct story story = story_begin();
+    tell(&story, ready(1, 1, 1));
+    tell(&story, add(1));
+    tell(&story, add(2));
+    tell(&story, of_task(BROKER_EVENT_TASK_CANCEL, 1));
+    tell(&story, result(1, 1, 1, ATTEMPT_OK));
+    tell(&story, of_task(BROKER_EVENT_TASK_CANCEL, 7));
+    story_end(&story, "[    0] ready w1\n"
+                      "[    0] add 0100 -> lease 0100 #1 w1\n"
+                      "[    0] add 0200\n"
+                      "[    0] cancel 0100 -> revoke 0100 #1 w1, lease 0200 #1 w1\n"
+                      "[    0] result 0100 #1 w1 ok -> ack 0100 #1 w1\n"
+                      "[    0] cancel 0700\n");
+}
+
+static void test_broker_core__senseless_events_change_nothing(void **state)
+{
+    (void)state;
+    struct story story = story_begin();
+    struct broker_event event = add(1);
+    event.kind = BROKER_KINDS_MAX;
+    assert_int_equal(tell(&story, event), ERR_INVALID);
+    assert_int_equal(tell(&story, ready(1, 0, 1)), ERR_INVALID);
+    assert_int_equal(tell(&story, ready(1, 2, 1)), ERR_INVALID);
+    assert_int_equal(tell(&story, result(1, 1, 1, ATTEMPT_OK)), ERR_INVALID);
+    assert_int_equal(tell(&story, durable(1)), ERR_INVALID);
+    assert_int_equal(tell(&story, (struct broker_event){.type = BROKER_EVENT_COUNT}),
+                     ERR_INVALID);
+    assert_int_equal(tell(&story, ready(1, 1, 1)), 0);
+    assert_int_equal(tell(&story, add(1)), 0);
+    assert_int_equal(tell(&story, result(1, 1, 2, ATTEMPT_OK)), ERR_INVALID);
+    assert_int_equal(tell(&story, result(1, 1, 1, ATTEMPT_END_COUNT)), ERR_INVALID);
+    assert_int_equal(tell(&story, durable(1)), ERR_INVALID);
+    assert_int_equal(tell(&story, of_worker(BROKER_EVENT_WORKER_GONE, 2)), ERR_INVALID);
+    assert_string_equal(story.err.text, "worker 2 is not known");
+    struct broker_counts counts;
+    broker_core_counts(story.core, &counts);
+    assert_int_equal(counts.leased, 1);
+    assert_int_equal(counts.workers, 1);
+    buf_done(&story.text);
+    story_end(&story, "");
+}
+
+static void test_broker_core__written_limits_answer_full(void **state)
+{
+    (void)state;
+    struct story story = story_begin();
+    for (uint32_t i = 0; i < BROKER_WORKERS_MAX; i++)
+        assert_int_equal(tell(&story, ready(i, 1, 1)), 0);
+    assert_int_equal(tell(&story, ready(BROKER_WORKERS_MAX, 1, 1)), ERR_FULL);
+    assert_int_equal(tell(&story, of_worker(BROKER_EVENT_WORKER_GONE, 77)), 0);
+    assert_int_equal(tell(&story, ready(BROKER_WORKERS_MAX, 1, 1)), 0);
+    struct broker_event event = add(0);
+    for (uint32_t i = 0; i <= BROKER_CLASSES_MAX; i++) {
+        memcpy(event.task.bytes, &i, sizeof i);
+        event.profile_id = 2 + i;
+        assert_int_equal(tell(&story, event), i < BROKER_CLASSES_MAX ? 0 : ERR_FULL);
+    }
+    buf_done(&story.text);
+    story_end(&story, "");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_broker_core__task_runs_is_made_durable_then_acknowledged),
+        cmocka_unit_test(test_broker_core__higher_priority_first_then_first_come),
+        cmocka_unit_test(test_broker_core__task_of_a_silent_worker_is_leased_again),
+        cmocka_unit_test(test_broker_core__late_result_is_accepted_while_wanted),
+        cmocka_unit_test(test_broker_core__result_of_an_earlier_run_is_accepted),
+        cmocka_unit_test(test_broker_core__three_crashes_are_quarantine_with_growing_pauses),
+        cmocka_unit_test(test_broker_core__error_of_the_task_is_final),
+        cmocka_unit_test(test_broker_core__leases_return_at_once_when_the_worker_leaves),
+        cmocka_unit_test(test_broker_core__a_worker_silent_for_long_is_forgotten),
+        cmocka_unit_test(test_broker_core__tasks_go_only_where_kind_and_profile_fit),
+        cmocka_unit_test(test_broker_core__refused_task_goes_elsewhere),
+        cmocka_unit_test(test_broker_core__rejected_result_is_tried_again),
+        cmocka_unit_test(test_broker_core__leases_are_repeated),
+        cmocka_unit_test(test_broker_core__only_quick_tasks_are_leased_in_advance),
+        cmocka_unit_test(test_broker_core__tasks_go_to_the_least_loaded_worker),
+        cmocka_unit_test(test_broker_core__cancelled_task_is_revoked_and_its_result_unwanted),
+        cmocka_unit_test(test_broker_core__senseless_events_change_nothing),
+        cmocka_unit_test(test_broker_core__written_limits_answer_full),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
