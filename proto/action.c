@@ -90,7 +90,9 @@ static int read_inputs(struct value array, struct action *ret, struct err *err)
 
 static int read_action(struct value map, struct action *ret, struct err *err)
 {
-    int rc = value_text(value_get(map, "kind"), "kind", ret->kind, sizeof ret->kind, err);
+    int rc = value_map(map, "action", 7, err);
+    if (rc == 0)
+        rc = value_text(value_get(map, "kind"), "kind", ret->kind, sizeof ret->kind, err);
     if (rc == 0)
         rc = value_text(value_get(map, "profile"), "profile", ret->profile, sizeof ret->profile,
                         err);
@@ -156,7 +158,9 @@ void result_encode(const struct result *result, struct buf *out)
 
 static int read_output(struct value map, struct output *ret, struct err *err)
 {
-    int rc = value_hash(value_get(map, "id"), "id", &ret->id, err);
+    int rc = value_map(map, "output", 3, err);
+    if (rc == 0)
+        rc = value_hash(value_get(map, "id"), "id", &ret->id, err);
     if (rc == 0)
         rc = value_u64(value_get(map, "size"), "size", 0, UINT64_MAX, &ret->size, err);
     if (rc == 0)
@@ -168,7 +172,9 @@ static int read_result(struct value map, struct result *ret, struct err *err)
 {
     uint32_t count;
     struct value outputs = value_get(map, "outputs");
-    int rc = value_hash(value_get(map, "action"), "action", &ret->action, err);
+    int rc = value_map(map, "result", 5, err);
+    if (rc == 0)
+        rc = value_hash(value_get(map, "action"), "action", &ret->action, err);
     if (rc == 0)
         rc = copy_map(value_get(map, "summary"), "summary", &ret->summary, err);
     if (rc == 0)

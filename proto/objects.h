@@ -29,6 +29,15 @@ enum {
     REASON_SIZE = 320,
 };
 
+/* Counts in one object; more than that is ERR_LIMIT when read, and asserted when written. */
+enum {
+    RECORDS_MAX = 4 << 20,
+    REJECTS_MAX = 1 << 20,
+    SOURCE_ITEMS_MAX = 1 << 20,
+    SAMPLES_MAX = 1 << 20,
+    CANDIDATES_MAX = 1 << 20,
+};
+
 /* ---- protostructure: which element on which Wyckoff position of which group ---- */
 struct site {
     uint8_t letter;  /* 0 = 'a' ... 26 = 'A' */
@@ -80,9 +89,14 @@ struct dataset {
 
 void record_done(struct record *record);
 void dataset_done(struct dataset *dataset);
+/* All encoders append to `out` and cannot fail. What no decoder would take back (unknown
+ * element, sites out of order, a cell that is not finite) is our own bug, and asserted; a
+ * property, energy or the like that is not finite is written as NaN, that is missing. A NULL
+ * column of properties is all missing, NULL splits are all train. */
 void dataset_encode(const struct dataset *dataset, struct buf *out);
 int dataset_decode(struct span bytes, struct dataset *ret, struct err *err);
-/* Deep copy of a record whose data set has n_properties columns. */
+/* Deep copy (`to` is overwritten, not freed) of a record whose data set has n_properties
+ * columns. */
 void record_copy(struct record *to, const struct record *from, uint32_t n_properties);
 int dataset_property_find(const struct dataset *dataset, const char *name); /* -1: none */
 
@@ -156,9 +170,10 @@ void candidate_done(struct candidate *candidate);
 void candidates_done(struct candidates *candidates);
 void candidates_encode(const struct candidates *candidates, struct buf *out);
 int candidates_decode(struct span bytes, struct candidates *ret, struct err *err);
+/* Deep copy (`to` is overwritten, not freed). */
 void candidate_copy(struct candidate *to, const struct candidate *from, uint32_t n_properties);
 
-/* ---- targets (part of params of sample, score and rank) ---- */
+/* ---- targets (part of params of sample, score and rank; codec in proto/targets.h) ---- */
 enum { TARGETS_MAX = 8 };
 
 /* property in [low, high]; -inf/+inf for open ends. */

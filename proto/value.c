@@ -140,6 +140,11 @@ bool value_is_map(struct value value)
     return value.object && object_of(value)->type == MSGPACK_OBJECT_MAP;
 }
 
+bool value_is_f64(struct value value)
+{
+    return value.object && object_of(value)->type == MSGPACK_OBJECT_FLOAT64;
+}
+
 uint32_t value_count(struct value value)
 {
     const msgpack_object *object = object_of(value);
@@ -374,6 +379,17 @@ int value_array(struct value value, const char *what, uint32_t max, uint32_t *re
         return err_set(err, ERR_LIMIT, "'%s' has %u elements, at most %u are allowed", what,
                        object->via.array.size, max);
     *ret_count = object->via.array.size;
+    return 0;
+}
+
+int value_map(struct value value, const char *what, uint32_t pairs, struct err *err)
+{
+    const msgpack_object *object = object_of(value);
+    if (!object || object->type != MSGPACK_OBJECT_MAP)
+        return mismatch(value, what, "a map", err);
+    if (object->via.map.size != pairs)
+        return err_set(err, ERR_CORRUPT, "'%s' has %u keys, want %u", what,
+                       object->via.map.size, pairs);
     return 0;
 }
 

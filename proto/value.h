@@ -92,6 +92,7 @@ void document_free_ptr(struct document **document);
 struct value value_get(struct value map, const char *key);
 bool value_present(struct value value); /* false also for nil */
 bool value_is_map(struct value value);
+bool value_is_f64(struct value value); /* float64 itself, no integer */
 /* Element or pair count of an array or map, 0 otherwise. */
 uint32_t value_count(struct value value);
 struct value value_at(struct value array, uint32_t index);
@@ -123,6 +124,8 @@ int value_i64_array(struct value value, const char *what, int64_t *ret, size_t c
 /* Elements of an array: 0..max, ERR_LIMIT above. ERR_CORRUPT when it is none. */
 int value_array(struct value value, const char *what, uint32_t max, uint32_t *ret_count,
                 struct err *err);
+/* A map with exactly `pairs` pairs: when every expected key is there too, nothing else is. */
+int value_map(struct value value, const char *what, uint32_t pairs, struct err *err);
 
 /* Append the canonical form of any value read, as one value. Text that is not UTF-8 and float32
  * are kept as they are. */
