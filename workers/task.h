@@ -1,6 +1,10 @@
 /* A task kind is a function of (params, inputs) -> (outputs, summary), and nothing else: no
  * clock, no environment, no file outside its arguments. One row of the table in workers/kinds.c
- * each. */
+ * each.
+ *
+ * Library `runtime` has the functions below and expects the table from whoever links it: the
+ * program links `task_table` (workers/kinds.c, all kinds); a test may define `task_kinds` and
+ * `task_kinds_count` itself with just the rows it needs, and link `runtime` and its own task. */
 #ifndef WYCKMILL_WORKERS_TASK_H
 #define WYCKMILL_WORKERS_TASK_H
 
