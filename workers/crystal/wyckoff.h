@@ -12,7 +12,12 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum { POSITIONS_TOTAL = 1731, MULTIPLICITY_MAX = 192, POSITIONS_MAX = 27 };
+enum {
+    POSITIONS_TOTAL = 1731,
+    MULTIPLICITY_MAX = 192,
+    POSITIONS_MAX = 27,
+    WYCKOFF_TEXT_SIZE = 64, /* any affine map as text, NUL included */
+};
 
 /* x' = rotation x + translation / 24, in fractional coordinates of the conventional cell. */
 struct affine {
@@ -57,8 +62,13 @@ int wyckoff_letter_index(char c);         /* -1: no letter */
 /* Coordinates of member `k` of the orbit for parameters free[3], wrapped into [0, 1). */
 void wyckoff_coordinates(const struct wyckoff_position *position, uint32_t k,
                          const double free[3], double ret_frac[3]);
-/* Member as ITA text: "x,2x,1/4". `size` >= 40. */
+/* Member as ITA text: "x,2x,1/4". `size` >= WYCKOFF_TEXT_SIZE. */
 void wyckoff_text(const struct affine *map, char *ret_text, size_t size);
+/* The way back, for all that files write: "x,2x,1/4", "1/2+x, -Y, z-1/3". Exactly `size` bytes;
+ * translations must be multiples of 1/24 and come out in 0..23. Errors: ERR_INVALID. */
+int affine_parse(const char *text, size_t size, struct affine *ret, struct err *err);
+/* a after b, translation reduced into 0..23. */
+struct affine affine_product(const struct affine *a, const struct affine *b);
 
 /* Given members of one orbit in the standard setting (fractional, any order), find parameters
  * such that wyckoff_coordinates gives them back within `tolerance` (Angstrom, with `metric` the
