@@ -1,6 +1,7 @@
 /* How fast is the broker core alone, and does a long queue slow it down? Adds N tasks (default
  * 1 000 000), leases and finishes all through W workers, prints time per task, the longest
- * single step and memory per queued task. Usage: bench_core [N [W]] */
+ * single step and memory per queued task. Usage: bench core [N [W]] */
+#include "bench/bench.h"
 #include "broker/core.h"
 #include "common/mem.h"
 
@@ -8,7 +9,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 struct bench {
     struct broker_core *core;
@@ -20,13 +20,6 @@ struct bench {
     uint64_t done;
 };
 
-static double now_s(void)
-{
-    struct timespec time;
-    (void)clock_gettime(CLOCK_MONOTONIC, &time);
-    return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
-}
-
 static struct hash task_id(uint64_t number)
 {
     return hash_bytes((struct span){(const uint8_t *)&number, sizeof number});
@@ -35,13 +28,13 @@ static struct hash task_id(uint64_t number)
 static void step(struct bench *bench, struct broker_event event)
 {
     event.now_ms = bench->now_ms;
-    double begin_s = now_s();
+    double begin_s = bench_now_s();
     struct err err;
     if (broker_core_step(bench->core, &event, &bench->actions, &err)) {
         (void)fprintf(stderr, "bench_core: %s\n", err.text);
         exit(1);
     }
-    double step_s = now_s() - begin_s;
+    double step_s = bench_now_s() - begin_s;
     if (step_s > bench->step_s_max)
         bench->step_s_max = step_s;
     for (size_t i = 0; i < bench->actions.n; i++) {
@@ -78,10 +71,10 @@ static void run(uint64_t count, uint32_t workers)
     bench.leases = mem_new(bench.capacity, sizeof *bench.leases);
 
     size_t before = mallinfo2().uordblks + mallinfo2().hblkhd;
-    double begin_s = now_s();
+    double begin_s = bench_now_s();
     for (uint64_t i = 0; i < count; i++)
         step(&bench, (struct broker_event){.type = BROKER_EVENT_TASK_ADD, .task = task_id(i)});
-    double added_s = now_s(), add_max_s = bench.step_s_max;
+    double added_s = bench_now_s(), add_max_s = bench.step_s_max;
     size_t after = mallinfo2().uordblks + mallinfo2().hblkhd;
 
     bench.step_s_max = 0;
@@ -92,7 +85,7 @@ static void run(uint64_t count, uint32_t workers)
                                            .slots = BROKER_CREDIT_MAX,
                                            .credit = BROKER_CREDIT_MAX});
     finish_all(&bench, count);
-    double end_s = now_s();
+    double end_s = bench_now_s();
     (void)printf("%9llu tasks, %u workers: add %.3f us/task (longest step %.3f ms), "
                  "lease+result+durable %.3f us/task (longest step %.3f ms), "
                  "%.0f bytes/queued task\n",
@@ -104,7 +97,7 @@ static void run(uint64_t count, uint32_t workers)
     free(bench.leases);
 }
 
-int main(int argc, char **argv)
+int bench_core(int argc, char **argv)
 {
     uint64_t count = argc > 1 ? strtoull(argv[1], NULL, 10) : 1000000;
     uint32_t workers = argc > 2 ? (uint32_t)strtoul(argv[2], NULL, 10) : 2;
