@@ -60,7 +60,7 @@ void protostructure_canonicalize(struct protostructure *proto);
 bool protostructure_equal(const struct protostructure *a, const struct protostructure *b);
 void protostructure_copy(struct protostructure *to, const struct protostructure *from);
 void protostructure_done(struct protostructure *proto);
-/* "ABC3_cP5_221_a_c_d:Ba-O-Ti": prototype formula, Pearson symbol, group, letters per element
+/* "AB3C_cP5_221_a_c_b:Ba-O-Ti": prototype formula, Pearson symbol, group, letters per element
  * (elements in alphabetical order; repeated letters as "2e"), elements. Caller frees. */
 char *protostructure_label(const struct protostructure *proto);
 /* The part before ':': the prototype, without elements. Caller frees. */
