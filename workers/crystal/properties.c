@@ -6,78 +6,12 @@
 #include "common/mathd.h"
 #include "common/mem.h"
 #include "workers/crystal/elements.h"
+#include "workers/crystal/sphere.h"
 
 #include <math.h>
 #include <string.h>
 
-/* ---- lattice points in a sphere ---- */
-
-struct triangle {
-    double rows[3][3]; /* lower triangular */
-};
-
-/* The lattice turned so that a lies along x and b in the xy plane: the Cholesky factor of the
- * Gram matrix. In this form the points within a radius can be listed without a miss, however
- * skew the cell is. False when the rows are dependent. */
-static bool triangle_from_lattice(const double (*lattice)[3], struct triangle *ret)
-{
-    double(*l)[3] = ret->rows;
-    for (int i = 0; i < 3; i++) {
-        for (int j = 0; j < 3; j++)
-            l[i][j] = 0;
-        for (int j = 0; j <= i; j++) {
-            double sum = 0;
-            for (int k = 0; k < 3; k++)
-                sum += lattice[i][k] * lattice[j][k];
-            for (int k = 0; k < j; k++)
-                sum -= l[i][k] * l[j][k];
-            if (i == j && !(sum > 0))
-                return false;
-            l[i][j] = i == j ? sqrt(sum) : sum / l[j][j];
-        }
-    }
-    return true;
-}
-
-/* `square` is the squared length of the vector with indices n + offset. */
-typedef void visit_vector(void *context, const int n[3], double square);
-
-/* Every integer n with |(n + offset) L| <= radius, in ascending (n2, n1, n0). */
-static void each_vector(const struct triangle *triangle, const double offset[3], double radius,
-                        visit_vector *visit, void *context)
-{
-    const double(*l)[3] = triangle->rows;
-    const double limit = radius * radius;
-    const double w2 = radius / l[2][2];
-    for (int n2 = (int)ceil(-w2 - offset[2]); n2 <= floor(w2 - offset[2]); n2++) {
-        const double u2 = n2 + offset[2], z = u2 * l[2][2], y2 = u2 * l[2][1];
-        const double w1 = sqrt(fmax(0, limit - z * z)) / l[1][1], o1 = offset[1] + y2 / l[1][1];
-        for (int n1 = (int)ceil(-w1 - o1); n1 <= floor(w1 - o1); n1++) {
-            const double u1 = n1 + offset[1], y = u1 * l[1][1] + y2;
-            const double x1 = u1 * l[1][0] + u2 * l[2][0], yz = y * y + z * z;
-            const double w0 = sqrt(fmax(0, limit - yz)) / l[0][0],
-                         o0 = offset[0] + x1 / l[0][0];
-            for (int n0 = (int)ceil(-w0 - o0); n0 <= floor(w0 - o0); n0++) {
-                const double x = (n0 + offset[0]) * l[0][0] + x1;
-                visit(context, (const int[3]){n0, n1, n2}, x * x + yz);
-            }
-        }
-    }
-}
-
-/* Fractional vector from atom i to the nearest image (per axis) of atom j. */
-static void offset_between(const struct structure *s, uint32_t i, uint32_t j, double ret[3])
-{
-    for (int k = 0; k < 3; k++) {
-        double d = s->frac[j][k] - s->frac[i][k];
-        ret[k] = d - rint(d);
-    }
-}
-
-static double triangle_volume(const struct triangle *triangle)
-{
-    return triangle->rows[0][0] * triangle->rows[1][1] * triangle->rows[2][2];
-}
+/* ---- what every property asks first ---- */
 
 /* The triangle, after checking what keeps every sum below finite and bounded. */
 static int structure_triangle(const struct structure *s, struct triangle *ret, struct err *err)
@@ -124,11 +58,12 @@ static uint32_t kinds_of(const struct structure *s, struct kind ret[ELEMENT_MAX]
     return n;
 }
 
-/* Elements that are never neutral in a compound: H and the non-metals of groups 15 to 17. */
+/* Elements that are never neutral in a compound: H and what is more electronegative than As in
+ * groups 15 to 17 (As and Te form compounds that no charges describe, as Sb does). */
 static bool forms_anions(int z)
 {
     const struct element *e = element_get(z);
-    return z == 1 || (e->group >= 15 && e->group <= 17 && e->radius_metallic == 0);
+    return z == 1 || (e->group >= 15 && e->group <= 17 && e->electronegativity > 2.18);
 }
 
 /* Only elements of groups 1 to 13 (without H and B): no one takes the electrons. */
@@ -282,7 +217,7 @@ static double ewald_real(struct ewald *ewald, const struct triangle *triangle)
                 continue;
             offset_between(s, i, j, offset);
             ewald->sum = 0;
-            each_vector(triangle, offset, EWALD_REACH / ewald->alpha, ewald_add_real, ewald);
+            triangle_each(triangle, offset, EWALD_REACH / ewald->alpha, ewald_add_real, ewald);
             total += (i == j ? 0.5 : 1) * qq * ewald->sum;
         }
     return total;
@@ -333,8 +268,8 @@ static double ewald_reciprocal(struct ewald *ewald, double volume)
         return NAN;
     ewald->sum = 0;
     double k_max = 2 * ewald->alpha * EWALD_REACH;
-    each_vector(&triangle, (const double[3]){0}, k_max / (2 * MATHD_PI), ewald_add_reciprocal,
-                ewald);
+    triangle_each(&triangle, (const double[3]){0}, k_max / (2 * MATHD_PI), ewald_add_reciprocal,
+                  ewald);
     return 2 * (2 * MATHD_PI / volume) * ewald->sum;
 }
 
@@ -428,25 +363,16 @@ static int compute_packing(const struct structure *s, double *ret, struct err *e
 static const double NEIGHBOUR_REACH = 1.2;
 
 struct shell {
-    double square_min; /* first pass: the shortest distance; second pass: unused */
-    double contrast;   /* |chi_i - chi_j| of the species at hand */
+    double contrast; /* |chi_i - chi_j| of the species at hand */
     double sum;
     uint32_t count;
 };
-
-static void shell_find(void *context, const int n[3], double square)
-{
-    (void)n;
-    struct shell *shell = context;
-    if (square > 1e-12 && square < shell->square_min)
-        shell->square_min = square;
-}
 
 static void shell_add(void *context, const int n[3], double square)
 {
     (void)n;
     struct shell *shell = context;
-    if (square > 1e-12) {
+    if (square > 1e-12) { /* not the atom itself */
         shell->sum += shell->contrast;
         shell->count++;
     }
@@ -456,23 +382,15 @@ static void shell_add(void *context, const int n[3], double square)
 static double shell_contrast(const struct structure *s, const struct triangle *triangle,
                              uint32_t i)
 {
-    double offset[3], chi = element_get(s->species[i])->electronegativity;
-    /* The atom's own images bound the search; every cell has one at the shortest row. */
-    struct shell shell = {.square_min = INFINITY};
-    for (int k = 0; k < 3; k++) {
-        const double *row = triangle->rows[k];
-        double square = row[0] * row[0] + row[1] * row[1] + row[2] * row[2];
-        shell.square_min = fmin(shell.square_min, square * (1 + 1e-9));
-    }
-    for (uint32_t j = 0; j < s->n_atoms; j++) {
-        offset_between(s, i, j, offset);
-        each_vector(triangle, offset, sqrt(shell.square_min), shell_find, &shell);
-    }
-    double reach = NEIGHBOUR_REACH * sqrt(shell.square_min) * (1 + 1e-9);
+    double offset[3], chi = element_get(s->species[i])->electronegativity, shortest = INFINITY;
+    for (uint32_t j = 0; j < s->n_atoms; j++)
+        shortest = fmin(shortest, distance_between(s, triangle, i, j));
+    struct shell shell = {0};
     for (uint32_t j = 0; j < s->n_atoms; j++) {
         shell.contrast = fabs(chi - element_get(s->species[j])->electronegativity);
         offset_between(s, i, j, offset);
-        each_vector(triangle, offset, reach, shell_add, &shell);
+        triangle_each(triangle, offset, NEIGHBOUR_REACH * shortest * (1 + 1e-9), shell_add,
+                      &shell);
     }
     return shell.sum / shell.count;
 }

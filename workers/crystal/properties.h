@@ -23,8 +23,9 @@ const struct exact_property *exact_property_find(const char *name); /* NULL: non
 /* Formal charges that balance: one common oxidation state per element, cations less
  * electronegative than anions, with the smallest sum of ranks (common states first; uncommon
  * anion states such as peroxide count three times). Zero for elements, for metals (groups 1 to
- * 13 without H and B) and for intermetallics (nothing balances, and no H or non-metal of groups
- * 15 to 17 is there). ret_charges (n_atoms). Errors: ERR_INVALID when nothing balances. */
+ * 13 without H and B) and for intermetallics (nothing balances, and there is no H and no
+ * element of groups 15 to 17 more electronegative than As). ret_charges (n_atoms). Errors:
+ * ERR_INVALID when nothing balances. */
 int formal_charges(const struct structure *structure, double *ret_charges, struct err *err);
 
 /* Electrostatic energy per atom, eV, of point charges by Ewald summation (Ewald 1921; de Leeuw,

@@ -320,6 +320,8 @@ static void test_charges__are_the_chemists(void **state)
         {"Cu3Au", "Cu0 Au0"},
         {"CuAu", "Cu0 Au0"},
         {"Cr3Si", "Cr0 Si0"},
+        {"MgB2", "Mg0 B0"},
+        {"TiCoAs", "Ti0 Co0 As0"},
         {"MnAl", "Mn0 Al0"},
         {"Si2", "Si0"},
         {"O2", "O0"},
