@@ -3,6 +3,7 @@
 #include "workers/crystal/wyckoff.h"
 
 #include "common/mem.h"
+#include "common/text.h"
 #include "workers/crystal/wyckoff_table.h"
 
 #include <ctype.h>
@@ -160,41 +161,27 @@ static bool symbol_plain(const char *text, char ret[SYMBOL_TEXT_MAX])
     return n > 0;
 }
 
-/* Edits (insert, delete, replace; Levenshtein 1966) between two plain symbols; a letter in the
- * other case is half an edit, so the unit is half. */
-static int symbol_distance(const char *a, const char *b)
+/* How far two plain symbols are apart; a letter in the other case counts little. */
+static unsigned symbol_distance(const char *a, const char *b)
 {
-    int row[SYMBOL_TEXT_MAX];
-    int n = (int)strlen(b);
-    for (int j = 0; j <= n; j++)
-        row[j] = 2 * j;
-    for (int i = 0; a[i]; i++) {
-        int diagonal = row[0];
-        row[0] = 2 * (i + 1);
-        for (int j = 0; j < n; j++) {
-            int change = a[i] == b[j]                                                   ? 0
-                         : tolower((unsigned char)a[i]) == tolower((unsigned char)b[j]) ? 1
-                                                                                        : 2;
-            int best = diagonal + change;
-            if (row[j] + 2 < best)
-                best = row[j] + 2;
-            if (row[j + 1] + 2 < best)
-                best = row[j + 1] + 2;
-            diagonal = row[j + 1];
-            row[j + 1] = best;
-        }
-    }
-    return row[n];
+    char lower[2][SYMBOL_TEXT_MAX] = {{0}};
+    for (size_t i = 0; a[i]; i++)
+        lower[0][i] = (char)tolower((unsigned char)a[i]);
+    for (size_t i = 0; b[i]; i++)
+        lower[1][i] = (char)tolower((unsigned char)b[i]);
+    return 4 * text_distance(lower[0], lower[1]) + text_distance(a, b);
 }
 
 static int symbol_unknown(const char *text, const char *plain, struct err *err)
 {
     enum { NEAREST = 3 };
-    int numbers[NEAREST + 1] = {0}, distances[NEAREST + 1], n = 0;
+    int numbers[NEAREST + 1] = {0}, n = 0;
+    unsigned distances[NEAREST + 1];
     for (int number = 1; number <= GROUP_MAX; number++) {
         char symbol[SYMBOL_TEXT_MAX];
         (void)symbol_plain(wyckoff_table[number - 1].symbol, symbol);
-        int distance = symbol_distance(plain, symbol), at = n;
+        unsigned distance = symbol_distance(plain, symbol);
+        int at = n;
         for (; at > 0 && distances[at - 1] > distance; at--) {
             distances[at] = distances[at - 1];
             numbers[at] = numbers[at - 1];
