@@ -1,0 +1,207 @@
+/* The one door to all formats: picks the reader by the file's ending, and helps the readers. */
+#include "workers/crystal/reader.h"
+
+#include "common/mem.h"
+#include "workers/crystal/matrix.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+/* One row per format. `names` are file names without an ending (VASP's habit). */
+static const struct format {
+    const char *name;
+    const char *endings[4];
+    const char *names[3];
+    void (*split)(const char *file, struct text text, struct source *source);
+    int (*parse)(const struct source_item *item, struct structure *ret, uint32_t *ret_line,
+                 struct err *err);
+} formats[] = {
+    {"extxyz", {".extxyz", ".xyz"}, {0}, extxyz_split, extxyz_parse},
+    {"cif", {".cif"}, {0}, cif_split, cif_parse},
+    {"vasp", {".vasp", ".poscar"}, {"poscar", "contcar"}, poscar_split, poscar_parse},
+};
+
+enum { FORMATS = sizeof formats / sizeof formats[0] };
+
+/* File name without its folders and without ".zst". */
+static struct text base_name(const char *file)
+{
+    const char *slash = strrchr(file, '/');
+    struct text name = {slash ? slash + 1 : file, 0};
+    name.size = strlen(name.data);
+    if (text_ends_nocase(name, ".zst"))
+        name.size -= strlen(".zst");
+    return name;
+}
+
+static const struct format *format_of_file(const char *file)
+{
+    struct text name = base_name(file);
+    for (int i = 0; i < FORMATS; i++) {
+        for (int k = 0; k < 4 && formats[i].endings[k]; k++)
+            if (text_ends_nocase(name, formats[i].endings[k]))
+                return &formats[i];
+        for (int k = 0; k < 3 && formats[i].names[k]; k++)
+            if (text_begins_nocase(name, formats[i].names[k]))
+                return &formats[i];
+    }
+    return NULL;
+}
+
+void file_stem(const char *file, char *ret, size_t size)
+{
+    struct text name = base_name(file);
+    for (int i = 0; i < FORMATS; i++)
+        for (int k = 0; k < 4 && formats[i].endings[k]; k++)
+            if (text_ends_nocase(name, formats[i].endings[k])) {
+                name.size -= strlen(formats[i].endings[k]);
+                text_copy(ret, size, name);
+                return;
+            }
+    text_copy(ret, size, name);
+}
+
+void source_split(const char *file, struct text all, struct source *source)
+{
+    const struct format *format = format_of_file(file);
+    if (!format)
+        source_add_reject(source, file, 0,
+                          "not a known format: the name ends in none of .extxyz, .xyz, .cif, "
+                          ".vasp, .poscar (each also .zst), .tar, .tar.zst, and does not begin "
+                          "with POSCAR or CONTCAR");
+    else if (text_trim(all).size == 0)
+        source_add_reject(source, file, 0, "the file is empty");
+    else
+        format->split(file, all, source);
+}
+
+void source_append(struct source *to, struct source *from)
+{
+    size_t n = (size_t)to->n_items + from->n_items;
+    if (from->n_items > 0) {
+        to->items = mem_resize(to->items, n, sizeof *to->items);
+        memcpy(to->items + to->n_items, from->items, from->n_items * sizeof *from->items);
+        to->n_items = (uint32_t)n;
+    }
+    free(from->items);
+    *from = (struct source){0};
+}
+
+void format_split(const char *file, struct span text, struct source *source)
+{
+    struct source items = {0};
+    source_split(file, (struct text){(const char *)text.data, text.size}, &items);
+    source_append(source, &items);
+}
+
+int format_parse(const struct source_item *item, struct structure *ret, uint32_t *ret_line,
+                 struct err *err)
+{
+    struct structure structure = {0};
+    uint32_t line = item->line;
+    int rc = err_set(err, ERR_UNSUPPORTED, "no reader for format '%s'", item->format);
+    if (item->reject[0])
+        rc = err_set(err, ERR_INVALID, "%s", item->reject);
+    else
+        for (int i = 0; i < FORMATS; i++)
+            if (!strcmp(item->format, formats[i].name))
+                rc = formats[i].parse(item, &structure, &line, err);
+    if (ret_line)
+        *ret_line = line;
+    if (rc) {
+        structure_done(&structure);
+        return rc;
+    }
+    (void)snprintf(structure.file, sizeof structure.file, "%s", item->file);
+    structure.line = item->line;
+    *ret = structure;
+    return 0;
+}
+
+/* ---- for the readers ---- */
+
+static struct source_item *source_add(struct source *source, const char *file, uint32_t line)
+{
+    /* A source keeps no capacity; one that is filled here only grows at powers of two. */
+    uint32_t n = source->n_items;
+    if ((n & (n - 1)) == 0)
+        source->items = mem_resize(source->items, n ? (size_t)n * 2 : 1, sizeof *source->items);
+    struct source_item *item = &source->items[source->n_items++];
+    *item = (struct source_item){.line = line};
+    text_copy(item->file, sizeof item->file, (struct text){file, strlen(file)});
+    return item;
+}
+
+void source_add_text(struct source *source, const char *file, uint32_t line, const char *format,
+                     struct text text)
+{
+    if (text.size > ITEM_BYTES_MAX) {
+        source_add_reject(source, file, line, "one structure of %zu bytes; at most %d",
+                          text.size, ITEM_BYTES_MAX);
+        return;
+    }
+    struct source_item *item = source_add(source, file, line);
+    (void)snprintf(item->format, sizeof item->format, "%s", format);
+    item->text = mem_new(text.size + 1, 1);
+    memcpy(item->text, text.data, text.size);
+    item->size = text.size;
+}
+
+void source_add_reject(struct source *source, const char *file, uint32_t line,
+                       const char *format_text, ...)
+{
+    struct source_item *item = source_add(source, file, line);
+    va_list arguments;
+    va_start(arguments, format_text);
+    (void)vsnprintf(item->reject, sizeof item->reject, format_text, arguments);
+    va_end(arguments);
+    item->text = mem_new(1, 1);
+}
+
+int read_vector(struct text *rest, const char *what, double ret[3], struct err *err)
+{
+    for (int k = 0; k < 3; k++) {
+        struct text word = text_word(rest);
+        if (word.size == 0)
+            return err_set(err, ERR_INVALID, "%s: %d of 3 numbers", what, k);
+        if (!text_number(word, &ret[k]))
+            return err_set(err, ERR_INVALID, "%s: '%s' is not a finite number", what,
+                           text_quote(word).text);
+    }
+    return 0;
+}
+
+int read_line(struct text_reader *reader, const char *what, struct text *ret, struct err *err)
+{
+    if (!text_line(reader, ret))
+        return err_set(err, ERR_INVALID, "the text ends before %s", what);
+    if (ret->size > FORMAT_LINE_BYTES_MAX)
+        return err_set(err, ERR_LIMIT, "a line of %zu bytes; at most %d", ret->size,
+                       FORMAT_LINE_BYTES_MAX);
+    return 0;
+}
+
+int structure_allocate(struct structure *structure, uint64_t n, struct err *err)
+{
+    if (n == 0)
+        return err_set(err, ERR_INVALID, "no atoms");
+    if (n > ATOMS_MAX)
+        return err_set(err, ERR_LIMIT, "%llu atoms; at most %d", (unsigned long long)n,
+                       ATOMS_MAX);
+    structure->n_atoms = (uint32_t)n;
+    structure->species = mem_new(n, sizeof *structure->species);
+    structure->frac = mem_new(n, sizeof *structure->frac);
+    return 0;
+}
+
+int structure_from_cartesian(struct structure *structure, struct err *err)
+{
+    double inverse[3][3];
+    double determinant = matrix_determinant(CONST_MATRIX(structure->lattice));
+    if (determinant == 0 || !isfinite(1 / determinant))
+        return err_set(err, ERR_INVALID, "cell without volume");
+    matrix_inverse(inverse, CONST_MATRIX(structure->lattice));
+    for (uint32_t i = 0; i < structure->n_atoms; i++)
+        matrix_row_times(structure->frac[i], structure->frac[i], CONST_MATRIX(inverse));
+    return 0;
+}
