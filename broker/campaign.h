@@ -13,7 +13,9 @@
 enum {
     CAMPAIGN_NAME_SIZE = 64,
     CAMPAIGN_GROUPS_MAX = 230,
-    CAMPAIGN_SOURCES_MAX = 65536,
+    CAMPAIGN_BYTES_MAX = 3 << 19, /* encoded */
+    CAMPAIGN_SOURCES_MAX = 32768, /* so that SUBMIT and assemble's LEASE fit into one frame */
+    CAMPAIGN_BATCHES_MAX = 32768, /* of samples, all rounds: inputs of rank, same reason */
 };
 
 struct campaign_network {
@@ -66,8 +68,16 @@ struct campaign {
 };
 
 void campaign_done(struct campaign *campaign);
+/* Canonical bytes, appended to `out`; *ret_id (may be NULL) is their hash. */
 void campaign_encode(const struct campaign *campaign, struct buf *out, struct hash *ret_id);
+/* Form only; whether it makes sense says campaign_check. Errors: ERR_CORRUPT, ERR_LIMIT,
+ * ERR_UNSUPPORTED (format version). On success the caller owns *ret (campaign_done). */
 int campaign_decode(struct span bytes, struct campaign *ret, struct err *err);
+/* Deep copy. Caller owns *to. */
+void campaign_copy(struct campaign *to, const struct campaign *from);
+/* Is every setting in its range, and do they fit each other? Errors: ERR_CONFIG; the sentence
+ * names the setting as the file does ("denoiser.width"), its value and what is allowed. */
+int campaign_check(const struct campaign *campaign, struct err *err);
 /* Built-in defaults (configs/demo.yaml says only what differs). */
 void campaign_default(struct campaign *ret);
 

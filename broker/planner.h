@@ -1,6 +1,7 @@
 /* A campaign as a deterministic planner: (campaign, results so far) -> next actions. Pure: no
- * I/O, no clock. After a crash the shell makes a new planner and feeds it results from the
- * store; it asks for the same actions again, finds them done, and stands where it was.
+ * I/O, no clock. Which actions it asks for does not depend on the order of the results. After a
+ * crash the shell makes a new planner and feeds it results from the store; it asks for the same
+ * actions again, finds them done, and stands where it was.
  *
  * Inside is a small dataflow graph: a node is a task whose inputs are object ids or outputs of
  * other nodes; it becomes an action when all are known. The campaign appends nodes as results
@@ -15,13 +16,13 @@
 
 struct planner;
 
-/* Copies the campaign. Errors: ERR_CONFIG (a setting no plan can serve). */
+/* Copies the campaign. Errors: ERR_CONFIG (campaign_check). */
 int planner_new(const struct campaign *campaign, struct planner **ret_planner, struct err *err);
 void planner_free(struct planner *planner);
 
 /* Next action not yet handed out whose inputs are all known; 0 and *ret_action borrowed until
- * the next call (or planner_free); ERR_NOT_FOUND: none right now. Each action is handed out
- * once. */
+ * the next call with this planner; ERR_NOT_FOUND: none right now. Each action is handed out
+ * once; none any more once the campaign is over. */
 int planner_next(struct planner *planner, const struct action **ret_action, struct hash *ret_id,
                  struct err *err);
 
@@ -29,10 +30,15 @@ int planner_next(struct planner *planner, const struct action **ret_action, stru
  * Errors: ERR_CORRUPT when the result does not fit its node (number of outputs). */
 int planner_result(struct planner *planner, const struct hash *action,
                    const struct result *result, struct err *err);
-/* The action will have no result (error or quarantine): what depends on it is given up; the
- * campaign goes on without a lost sample batch or shard, and ends as failed when nothing can go
- * on. */
-void planner_failed(struct planner *planner, const struct hash *action);
+/* The action will have no result (error or quarantine; `why`, a sentence, goes into the note):
+ * what depends on it is given up; the campaign goes on without a lost sample batch or shard,
+ * and ends as failed when nothing can go on. An id the planner did not ask for is ignored. */
+void planner_failed(struct planner *planner, const struct hash *action, const char *why);
+/* Does it still wait for this action? */
+bool planner_wants(const struct planner *planner, const struct hash *action);
+/* Walk the actions it waits for: *cursor 0 at first; false at the end. */
+bool planner_next_wanted(const struct planner *planner, uint32_t *cursor,
+                         struct hash *ret_action);
 
 enum planner_state { PLANNER_RUNNING, PLANNER_DONE, PLANNER_PARTLY, PLANNER_FAILED };
 
@@ -45,6 +51,7 @@ struct planner_status {
     struct hash rejects;                /* report of what was left out */
     char note[200];                     /* why partly or failed */
 };
+const char *planner_state_text(enum planner_state state);
 void planner_status(const struct planner *planner, struct planner_status *ret);
 
 #endif

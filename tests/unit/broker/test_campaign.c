@@ -1,0 +1,128 @@
+/* Are a campaign's bytes canonical, and does it say what is wrong with its settings? */
+#include "tests/support/cmocka.h"
+
+#include "broker/campaign.h"
+#include "common/mem.h"
+
+#include <math.h>
+#include <string.h>
+
+static struct campaign example(void)
+{
+    struct campaign campaign;
+    campaign_default(&campaign);
+    (void)strcpy(campaign.name, "demo-1");
+    (void)strcpy(campaign.profile, "x86-64-v3 openblas");
+    campaign.n_sources = 3;
+    campaign.sources = mem_new(3, sizeof *campaign.sources);
+    for (uint8_t i = 0; i < 3; i++)
+        campaign.sources[i].bytes[0] = i;
+    campaign.n_elements = 2;
+    campaign.elements[0] = 8;
+    campaign.elements[1] = 56;
+    campaign.n_spacegroups = 1;
+    campaign.spacegroups[0] = 221;
+    campaign.targets.n = 1;
+    campaign.targets.items[0] = (struct target){
+        .property = "band_gap", .low = 1.5, .high = (double)INFINITY, .weight = 1};
+    return campaign;
+}
+
+static void test_campaign__bytes_round_trip(void **state)
+{
+    (void)state;
+    struct campaign campaign = example(), again;
+    struct buf bytes = {0}, second = {0};
+    struct hash id, id_again;
+    struct err err;
+    campaign.priority = -3;
+    campaign.seed = UINT64_MAX;
+    campaign_encode(&campaign, &bytes, &id);
+    assert_int_equal(value_check_canonical(buf_span(&bytes), &err), 0);
+    assert_int_equal(campaign_decode(buf_span(&bytes), &again, &err), 0);
+    assert_int_equal(again.seed == UINT64_MAX, 1);
+    assert_int_equal(again.priority, -3);
+    assert_string_equal(again.profile, campaign.profile);
+    assert_int_equal(again.denoiser.width, campaign.denoiser.width);
+    assert_memory_equal(again.sources, campaign.sources, 3 * sizeof *again.sources);
+    campaign_encode(&again, &second, &id_again);
+    assert_true(hash_equal(&id, &id_again));
+    assert_int_equal(bytes.size, second.size);
+    campaign_done(&campaign);
+    campaign_done(&again);
+    buf_done(&bytes);
+    buf_done(&second);
+}
+
+/* Every cut and every flipped byte is refused or still a campaign; none is a crash. */
+static void test_campaign__damaged_bytes_are_refused(void **state)
+{
+    (void)state;
+    struct campaign campaign = example(), again;
+    struct buf bytes = {0};
+    campaign_encode(&campaign, &bytes, NULL);
+    for (size_t size = 0; size < bytes.size; size++)
+        assert_true(campaign_decode((struct span){bytes.data, size}, &again, NULL) < 0);
+    int refused = 0;
+    for (size_t i = 0; i < bytes.size; i++) {
+        bytes.data[i] ^= 0x11;
+        if (campaign_decode(buf_span(&bytes), &again, NULL))
+            refused++;
+        else
+            campaign_done(&again);
+        bytes.data[i] ^= 0x11;
+    }
+    assert_true(refused > (int)bytes.size / 2);
+    campaign_done(&campaign);
+    buf_done(&bytes);
+}
+
+static void complains(struct campaign *campaign, const char *sentence)
+{
+    struct err err = {0};
+    assert_int_equal(campaign_check(campaign, &err), ERR_CONFIG);
+    assert_string_equal(err.text, sentence);
+    campaign_done(campaign);
+    *campaign = example();
+}
+
+static void test_campaign__check_names_the_setting(void **state)
+{
+    (void)state;
+    struct campaign campaign = example();
+    assert_int_equal(campaign_check(&campaign, NULL), 0);
+    campaign.denoiser.width = 100;
+    complains(&campaign,
+              "denoiser.width is 100, want a multiple of 8 and of denoiser.heads (4)");
+    campaign.guide.learning_rate = (double)NAN;
+    complains(&campaign, "guide.learning_rate is nan, want 1.0000000000000001e-09 to 10");
+    campaign.atoms_max = 0;
+    complains(&campaign, "atoms_max is 0, want 1 to 2000");
+    campaign.sample_steps = campaign.timesteps + 1;
+    complains(&campaign, "sample_steps is 101, want at most timesteps (100)");
+    (void)strcpy(campaign.name, "../etc");
+    complains(&campaign, "name is '../etc', want it to begin with a letter or digit");
+    (void)strcpy(campaign.name, "a b");
+    complains(&campaign, "name is 'a b', want lower-case letters, digits, '.', '_' and '-'");
+    campaign.n_sources = 0;
+    complains(&campaign, "the data are 0 source objects, want 1 to 32768");
+    campaign.spacegroups[0] = 231;
+    complains(&campaign, "spacegroups: 231 is no space group, want 1 to 230");
+    campaign.targets.items[0].low = 7;
+    campaign.targets.items[0].high = 6;
+    complains(&campaign, "targets: the range of band_gap, 7..6, is empty");
+    campaign.rounds_max = 1000000;
+    complains(&campaign, "rounds_max (1000000) x tasks (4) x 2 with compare is over 32768 "
+                         "sample batches");
+    campaign_done(&campaign);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_campaign__bytes_round_trip),
+        cmocka_unit_test(test_campaign__damaged_bytes_are_refused),
+        cmocka_unit_test(test_campaign__check_names_the_setting),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
