@@ -53,9 +53,19 @@ static int crash_run(const struct task *task, struct err *err)
         (void)pause();
 }
 
+static int chatter_run(const struct task *task, struct err *err)
+{
+    (void)task;
+    (void)err;
+    for (int line = 0; line < 4000; line++)
+        (void)fprintf(stderr, "line %d\n", line);
+    return 0;
+}
+
 const struct task_kind task_kinds[] = {
     {"join", 1, false, join_run, "text and inputs, one behind the other"},
     {"fail", 3, true, fail_run, "an error"},
+    {"chatter", 1, false, chatter_run, "many words on stderr"},
     {"crash", 1, false, crash_run, "a death"},
 };
 const uint32_t task_kinds_count = sizeof task_kinds / sizeof task_kinds[0];

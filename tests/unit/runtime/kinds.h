@@ -6,6 +6,7 @@
 
 /* "join": params {text}; output 0 (type "text") = text + all inputs; summary {bytes}.
  * "fail": an error whose sentence is params.text.
+ * "chatter": 4000 lines on stderr.
  * "crash": writes params.text to stderr and dies: {how: "abort", "exit", "sleep"}. */
 extern const struct task_kind task_kinds[];
 
