@@ -45,7 +45,8 @@ void store_close_ptr(struct store **store);
 int store_put(struct store *store, const char *type, struct span bytes, struct hash *ret_id,
               struct err *err);
 bool store_has(struct store *store, const struct hash *id);
-/* Copy of the object's bytes, verified against `id`. Errors: ERR_NOT_FOUND, ERR_CORRUPT. */
+/* Copy of the object's bytes, verified against `id`; what was in *ret_bytes is overwritten.
+ * Errors: ERR_NOT_FOUND, ERR_CORRUPT. */
 int store_get(struct store *store, const struct hash *id, struct buf *ret_bytes,
               struct err *err);
 
@@ -56,7 +57,8 @@ struct store_info {
 };
 int store_stat(struct store *store, const struct hash *id, struct store_info *ret,
                struct err *err);
-/* Part of an object, for chunked transfer: at most `size` bytes from `offset`; not verified. */
+/* Part of an object, for chunked transfer: at most `size` bytes from `offset`, none behind the
+ * end; rows are checked by their checksum, the name is not. *ret_bytes is overwritten. */
 int store_read(struct store *store, const struct hash *id, uint64_t offset, size_t size,
                struct buf *ret_bytes, struct err *err);
 
@@ -68,13 +70,15 @@ int store_put_result(struct store *store, const struct result *result, struct er
 int store_get_result(struct store *store, const struct hash *action, struct result *ret,
                      struct err *err);
 
-/* ---- refs: names for roots ("campaigns/demo") ---- */
+/* ---- refs: names for roots ("campaigns/demo"), printable, 1..199 bytes ---- */
+/* Errors: ERR_INVALID (name), ERR_NOT_FOUND (no such object). */
 int store_put_ref(struct store *store, const char *name, const struct hash *id,
                   struct err *err);
 int store_get_ref(struct store *store, const char *name, struct hash *ret_id, struct err *err);
 int store_delete_ref(struct store *store, const char *name, struct err *err);
 
 /* ---- event log: attempts and quarantine; canonical msgpack maps, append only ---- */
+/* Sequences grow, with gaps. Errors: ERR_CORRUPT (no canonical map), ERR_LIMIT (over 1 MiB). */
 int store_append_event(struct store *store, struct span event, uint64_t *ret_sequence,
                        struct err *err);
 
@@ -92,8 +96,10 @@ int store_each_event(struct store *store, uint64_t from,
                      int (*visit)(void *context, uint64_t sequence, struct span event),
                      void *context, struct err *err);
 
-/* All collected writes durable (one fsync). On failure none of them is there.
- * Errors: ERR_FULL, ERR_IO. */
+/* All collected writes durable (one fsync). On failure none of them is there, what was
+ * committed before is, and the store can be used on. A put that failed with ERR_FULL or ERR_IO
+ * spoils its group: later ones and the commit give the same error. Errors: ERR_FULL, ERR_IO. A
+ * program that lives under RLIMIT_FSIZE must ignore SIGXFSZ. */
 int store_commit(struct store *store, struct err *err);
 /* Drop the collected writes. */
 void store_abort(struct store *store);
@@ -109,5 +115,10 @@ struct store_check {
  * Errors only when the store cannot be read at all. */
 int store_fsck(struct store *store, void (*complain)(void *context, const char *sentence),
                void *context, struct store_check *ret, struct err *err);
+
+/* Make all views again from the journal, drop damaged rows and what names a missing object, and
+ * commit: afterwards fsck is clean, and what was dropped can be computed and stored again.
+ * *ret_dropped: rows and refs given up. An open group is committed first. */
+int store_rebuild(struct store *store, uint64_t *ret_dropped, struct err *err);
 
 #endif

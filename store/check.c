@@ -1,0 +1,474 @@
+/* Is the store whole, and how is it made whole again? See store_fsck and store_rebuild.
+ *
+ * Views say which rows belong to what ("claims"); rows are then read once, in the order of the
+ * disk. A row that nobody claims must be one that needs no claim: a ref, or a result that a
+ * later one replaced. */
+#include "common/mem.h"
+#include "store/state.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+enum claim_kind { CLAIM_OBJECT, CLAIM_RESULT, CLAIM_EVENT };
+
+struct claim {
+    uint64_t sequence, size; /* first row; of an object: its bytes */
+    enum claim_kind kind;
+    struct hash id; /* object or action */
+};
+
+struct check {
+    struct store *store;
+    void (*complain)(void *context, const char *sentence);
+    void *context;
+    struct store_check found;
+    struct claim *claims;
+    size_t n_claims, capacity;
+    struct buf bytes; /* of the object being checked */
+};
+
+static void complain(struct check *check, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+static void complain(struct check *check, const char *format, ...)
+{
+    char sentence[640];
+    va_list args;
+    va_start(args, format);
+    (void)vsnprintf(sentence, sizeof sentence, format, args);
+    va_end(args);
+    if (check->complain)
+        check->complain(check->context, sentence);
+}
+
+/* ---- collecting claims ---- */
+
+static void add_claim(struct check *check, const struct claim *claim)
+{
+    mem_reserve(check->claims, check->capacity, check->n_claims + 1);
+    check->claims[check->n_claims++] = *claim;
+}
+
+static int claim_of_object(const struct walk *walk, struct span value, struct claim *ret,
+                           struct err *err)
+{
+    struct place place;
+    int rc = walk_hash(walk, &ret->id, err);
+    if (rc == 0)
+        rc = place_decode(value, &place, err);
+    if (rc != 0)
+        return rc;
+    ret->sequence = place.sequence;
+    ret->size = place.size;
+    return 0;
+}
+
+static int claim_of_result(const struct walk *walk, struct span value, struct claim *ret,
+                           struct err *err)
+{
+    int rc = walk_hash(walk, &ret->id, err);
+    if (rc == 0 && value.size != 8)
+        rc = err_set(err, ERR_CORRUPT, "an entry of %zu bytes", value.size);
+    if (rc == 0)
+        ret->sequence = get_u64_le(value.data);
+    return rc;
+}
+
+static int claim_of_event(const struct walk *walk, struct span value, struct claim *ret,
+                          struct err *err)
+{
+    (void)value;
+    ret->sequence = sequence_of_key((struct span){walk->key, walk->key_size});
+    return ret->sequence ? 0 : err_set(err, ERR_CORRUPT, "a key of %zu bytes", walk->key_size);
+}
+
+static int collect(struct check *check, enum table table, enum claim_kind kind,
+                   int (*claim_of)(const struct walk *walk, struct span value,
+                                   struct claim *ret, struct err *err),
+                   struct err *err)
+{
+    struct walk walk = {.key_size = 0};
+    struct span value;
+    int rc;
+    while ((rc = walk_next(check->store, table, &walk, &value, err)) == 0) {
+        struct claim claim = {.kind = kind};
+        struct err why;
+        rc = claim_of(&walk, value, &claim, &why);
+        rest(check->store);
+        if (rc == 0) {
+            add_claim(check, &claim);
+        } else {
+            check->found.damaged++;
+            complain(check, "index: %s", why.text);
+        }
+    }
+    rest(check->store);
+    return rc == ERR_NOT_FOUND ? 0 : rc;
+}
+
+static int compare_claims(const void *a, const void *b)
+{
+    const struct claim *x = a, *y = b;
+    if (x->sequence != y->sequence)
+        return x->sequence < y->sequence ? -1 : 1;
+    return hash_compare(&x->id, &y->id);
+}
+
+static int collect_all(struct check *check, struct err *err)
+{
+    int rc = collect(check, TABLE_OBJECTS, CLAIM_OBJECT, claim_of_object, err);
+    if (rc == 0)
+        rc = collect(check, TABLE_RESULTS, CLAIM_RESULT, claim_of_result, err);
+    if (rc == 0)
+        rc = collect(check, TABLE_EVENTS, CLAIM_EVENT, claim_of_event, err);
+    if (rc == 0 && check->n_claims > 0)
+        qsort(check->claims, check->n_claims, sizeof *check->claims, compare_claims);
+    return rc;
+}
+
+/* ---- checking one thing ---- */
+
+/* All rows of the object, its bytes, its name. `bytes` is scratch. */
+static int verify_object(struct store *store, const struct hash *id, const struct place *place,
+                         struct buf *bytes, struct err *err)
+{
+    int rc = 0;
+    uint64_t rows = object_rows(place->size);
+    bytes->size = 0;
+    for (uint64_t i = 0; rc == 0 && i < rows; i++) {
+        struct span chunk;
+        rc = journal_chunk(store, id, place, i, &chunk, err);
+        if (rc == 0)
+            buf_append(bytes, chunk.data, chunk.size);
+        rest(store);
+    }
+    if (rc != 0)
+        return rc;
+    struct hash found = hash_bytes(buf_span(bytes));
+    return hash_equal(&found, id) ? 0
+                                  : err_set(err, ERR_CORRUPT, "bytes do not match the name");
+}
+
+/* Number of rows looked at; findings are counted. *ret_rc is not 0 when reading is impossible.
+ */
+static uint64_t check_object(struct check *check, const struct claim *claim, int *ret_rc,
+                             struct err *err)
+{
+    char hex[HASH_HEX_SIZE];
+    struct err why = {0};
+    struct place place = {.sequence = claim->sequence, .size = claim->size};
+    int rc = verify_object(check->store, &claim->id, &place, &check->bytes, &why);
+    check->found.objects++;
+    check->found.bytes += claim->size;
+    if (rc == ERR_CORRUPT) {
+        check->found.damaged++;
+        complain(check, "object %s: %s", hash_hex(&claim->id, hex), why.text);
+    } else if (rc != 0) {
+        *ret_rc = rc;
+        if (err)
+            *err = why;
+    }
+    return object_rows(claim->size);
+}
+
+static void check_result(struct check *check, const struct claim *claim)
+{
+    char hex[HASH_HEX_SIZE];
+    struct result result;
+    struct err why = {0};
+    int rc = record_find(check->store, &claim->id, &result, &why);
+    check->found.results++;
+    if (rc != 0) {
+        check->found.damaged++;
+        complain(check, "%s", why.text);
+        return;
+    }
+    rc = check_outputs(check->store, &result, &why);
+    result_done(&result);
+    if (rc != 0) {
+        check->found.dangling++;
+        complain(check, "result of action %s: %s", hash_hex(&claim->id, hex), why.text);
+    }
+}
+
+static void check_event(struct check *check, const struct claim *claim)
+{
+    struct row row;
+    struct err why = {0};
+    int rc = journal_get(check->store, claim->sequence, &row, &why);
+    if (rc == 0 && row.kind != ROW_EVENT)
+        rc = err_set(&why, ERR_CORRUPT, "row %llu is no event",
+                     (unsigned long long)claim->sequence);
+    check->found.events++;
+    if (rc != 0) {
+        check->found.damaged++;
+        complain(check, "event: %s", why.text);
+    }
+}
+
+/* May this row stand there although no view names it? */
+static bool needs_no_claim(struct check *check, const struct row *row)
+{
+    struct span value;
+    if (row->kind == ROW_REF || row->kind == ROW_REF_DELETED)
+        return true;
+    if (row->kind != ROW_RESULT || row->payload.size < HASH_SIZE)
+        return false;
+    struct store *store = check->store;
+    int rc =
+        store->backend->ops->get(store->backend, TABLE_RESULTS,
+                                 (struct span){row->payload.data, HASH_SIZE}, &value, NULL);
+    return rc == 0 && value.size == 8 && get_u64_le(value.data) > row->sequence;
+}
+
+static void check_unclaimed(struct check *check, uint64_t sequence, struct span value)
+{
+    struct row row;
+    struct err why = {0};
+    int rc = row_decode(sequence, value, &row, &why);
+    if (rc == 0 && !needs_no_claim(check, &row))
+        rc =
+            err_set(&why, ERR_CORRUPT, "row %llu is in no index", (unsigned long long)sequence);
+    if (rc != 0) {
+        check->found.damaged++;
+        complain(check, "%s", why.text);
+    }
+}
+
+/* ---- the whole ---- */
+
+static int check_claim(struct check *check, const struct claim *claim, uint64_t *ret_rows,
+                       struct err *err)
+{
+    int rc = 0;
+    *ret_rows = 1;
+    if (claim->kind == CLAIM_OBJECT)
+        *ret_rows = check_object(check, claim, &rc, err);
+    else if (claim->kind == CLAIM_RESULT)
+        check_result(check, claim);
+    else
+        check_event(check, claim);
+    rest(check->store);
+    return rc;
+}
+
+/* Claims and journal rows together, in ascending sequence. */
+static int check_journal(struct check *check, struct err *err)
+{
+    struct walk walk = {.key_size = 0};
+    struct span value;
+    size_t next = 0;
+    uint64_t done = 0; /* every row up to here has been looked at */
+    int rc;
+    while ((rc = walk_next(check->store, TABLE_JOURNAL, &walk, &value, err)) == 0) {
+        uint64_t sequence = sequence_of_key((struct span){walk.key, walk.key_size});
+        uint64_t rows;
+        bool claimed = next < check->n_claims && check->claims[next].sequence <= sequence;
+        if (!claimed && sequence > done)
+            check_unclaimed(check, sequence, value);
+        rest(check->store);
+        while (next < check->n_claims && check->claims[next].sequence <= sequence) {
+            rc = check_claim(check, &check->claims[next], &rows, err);
+            if (rc != 0)
+                return rc;
+            if (check->claims[next].sequence + rows - 1 > done)
+                done = check->claims[next].sequence + rows - 1;
+            next++;
+        }
+        if (done > sequence)
+            sequence_key(done, walk.key); /* skip what the claim has covered */
+    }
+    rest(check->store);
+    for (; rc == ERR_NOT_FOUND && next < check->n_claims; next++) {
+        uint64_t rows;
+        int failed = check_claim(check, &check->claims[next], &rows, err);
+        if (failed != 0)
+            return failed;
+    }
+    return rc == ERR_NOT_FOUND ? 0 : rc;
+}
+
+static int check_ref(void *context, const char *name, const struct hash *id)
+{
+    struct check *check = context;
+    char hex[HASH_HEX_SIZE];
+    check->found.refs++;
+    if (!store_has(check->store, id)) {
+        check->found.dangling++;
+        complain(check, "ref '%s': no object %s", name, hash_hex(id, hex));
+    }
+    return 0;
+}
+
+int store_fsck(struct store *store, void (*complain_to)(void *context, const char *sentence),
+               void *context, struct store_check *ret, struct err *err)
+{
+    struct check check = {.store = store, .complain = complain_to, .context = context};
+    int rc = collect_all(&check, err);
+    if (rc == 0)
+        rc = check_journal(&check, err);
+    if (rc == 0)
+        rc = store_each_ref(store, "", check_ref, &check, err);
+    free(check.claims);
+    buf_done(&check.bytes);
+    if (rc == 0)
+        *ret = check.found;
+    return rc;
+}
+
+/* ---- rebuilding ---- */
+
+struct rebuild {
+    struct store *store;
+    struct buf bytes;
+    uint64_t dropped; /* rows */
+};
+
+static int drop_row(struct rebuild *rebuild, uint64_t sequence, struct err *err)
+{
+    uint8_t key[SEQUENCE_SIZE];
+    struct backend *backend = rebuild->store->backend;
+    sequence_key(sequence, key);
+    rebuild->dropped++;
+    int rc = backend->ops->erase(backend, TABLE_JOURNAL, (struct span){key, sizeof key}, err);
+    return rc == ERR_NOT_FOUND ? 0 : rc;
+}
+
+/* Is the row as good as when it was written? A first row of an object: with all that follow.
+ * *ret_rows: how many rows the decision is about. */
+static bool is_sound(struct rebuild *rebuild, const struct row *row, uint64_t *ret_rows)
+{
+    struct store_info info;
+    struct span data;
+    struct document *document = NULL;
+    *ret_rows = 1;
+    if (row->kind == ROW_MORE)
+        return false; /* its object was not sound, or it would have been skipped */
+    if (row->kind == ROW_EVENT) {
+        int rc = document_parse_canonical(row->payload, &value_limits_message, &document, NULL);
+        document_free(document);
+        return rc == 0;
+    }
+    if (row->kind != ROW_OBJECT)
+        return true;
+    if (object_head_decode(row->sequence, row->payload, &info, &data, NULL) != 0)
+        return false;
+    struct place place = {.sequence = row->sequence, .size = info.size};
+    if (verify_object(rebuild->store, &info.id, &place, &rebuild->bytes, NULL) != 0)
+        return false;
+    *ret_rows = object_rows(info.size);
+    return true;
+}
+
+/* The later result of an action replaces the earlier one. */
+static int drop_replaced_result(struct rebuild *rebuild, struct span action, struct err *err)
+{
+    struct span value;
+    struct backend *backend = rebuild->store->backend;
+    int rc = backend->ops->get(backend, TABLE_RESULTS, action, &value, err);
+    if (rc != 0 || value.size != 8)
+        return rc == ERR_NOT_FOUND ? 0 : rc;
+    return drop_row(rebuild, get_u64_le(value.data), err);
+}
+
+static int rebuild_row(struct rebuild *rebuild, uint64_t sequence, struct span value,
+                       uint64_t *ret_rows, struct err *err)
+{
+    struct row row;
+    uint8_t head[VIEW_HEAD_SIZE];
+    *ret_rows = 1;
+    if (row_decode(sequence, value, &row, NULL) != 0 || !is_sound(rebuild, &row, ret_rows))
+        return drop_row(rebuild, sequence, err);
+    size_t size = row.payload.size < sizeof head ? row.payload.size : sizeof head;
+    memcpy(head, row.payload.data, size);
+    int rc = 0;
+    if (row.kind == ROW_RESULT && size >= HASH_SIZE)
+        rc = drop_replaced_result(rebuild, (struct span){head, HASH_SIZE}, err);
+    if (rc == 0)
+        rc = view_row(rebuild->store, sequence, row.kind, (struct span){head, size}, err);
+    return rc == ERR_CORRUPT ? drop_row(rebuild, sequence, err) : rc;
+}
+
+static int rebuild_views(struct rebuild *rebuild, struct err *err)
+{
+    static const enum table views[] = {TABLE_OBJECTS, TABLE_RESULTS, TABLE_REFS, TABLE_EVENTS};
+    struct backend *backend = rebuild->store->backend;
+    struct walk walk = {.key_size = 0};
+    struct span value;
+    uint64_t rows;
+    int rc = 0;
+    for (size_t i = 0; rc == 0 && i < sizeof views / sizeof views[0]; i++)
+        rc = backend->ops->clear(backend, views[i], err);
+    while (rc == 0 &&
+           (rc = walk_next(rebuild->store, TABLE_JOURNAL, &walk, &value, err)) == 0) {
+        uint64_t sequence = sequence_of_key((struct span){walk.key, walk.key_size});
+        rc = rebuild_row(rebuild, sequence, value, &rows, err);
+        sequence_key(sequence + rows - 1, walk.key);
+    }
+    return rc == ERR_NOT_FOUND ? 0 : rc;
+}
+
+/* A result whose outputs are gone would only be a miss for ever: drop it, and it may come
+ * again.
+ */
+static int drop_dangling_results(struct rebuild *rebuild, struct err *err)
+{
+    struct store *store = rebuild->store;
+    struct walk walk = {.key_size = 0};
+    struct span value;
+    int rc;
+    while ((rc = walk_next(store, TABLE_RESULTS, &walk, &value, err)) == 0) {
+        struct hash action;
+        struct result result;
+        uint64_t sequence = value.size == 8 ? get_u64_le(value.data) : 0;
+        rc = walk_hash(&walk, &action, err);
+        if (rc != 0)
+            return rc;
+        rc = record_find(store, &action, &result, NULL);
+        if (rc == 0) {
+            rc = check_outputs(store, &result, NULL);
+            result_done(&result);
+        }
+        if (rc == 0)
+            continue;
+        rc = store->backend->ops->erase(store->backend, TABLE_RESULTS, hash_span(&action), err);
+        if (rc == 0)
+            rc = drop_row(rebuild, sequence, err);
+        if (rc != 0)
+            return rc;
+    }
+    return rc == ERR_NOT_FOUND ? 0 : rc;
+}
+
+static int drop_dangling_ref(void *context, const char *name, const struct hash *id)
+{
+    struct rebuild *rebuild = context;
+    if (store_has(rebuild->store, id))
+        return 0;
+    rebuild->dropped++;
+    return store_delete_ref(rebuild->store, name, NULL);
+}
+
+int store_rebuild(struct store *store, uint64_t *ret_dropped, struct err *err)
+{
+    struct rebuild rebuild = {.store = store};
+    int rc = store_commit(store, err);
+    if (rc == 0)
+        rc = writing(store, err);
+    if (rc != 0)
+        return rc;
+    rc = rebuild_views(&rebuild, err);
+    if (rc == 0)
+        rc = drop_dangling_results(&rebuild, err);
+    if (rc == 0)
+        rc = store_each_ref(store, "", drop_dangling_ref, &rebuild, err);
+    buf_done(&rebuild.bytes);
+    if (rc == 0)
+        rc = store_commit(store, err);
+    else
+        store_abort(store);
+    if (rc == 0)
+        *ret_dropped = rebuild.dropped;
+    return rc;
+}
