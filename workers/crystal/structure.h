@@ -33,7 +33,6 @@ int structure_check(const struct structure *structure, struct err *err);
 
 /* Structure -> record: spglib (spg_get_dataset) at `symprec` Angstrom, standard setting,
  * free coordinates per orbit, canonical protostructure. record->properties is left NULL.
- * *ret_displacement (may be NULL): largest shift of an atom by the idealization, Angstrom.
  * Errors: ERR_SYMMETRY, ERR_INVALID, ERR_LIMIT (ATOMS_MAX). */
 int structure_to_record(const struct structure *structure, double symprec,
                         struct record *ret_record, struct err *err);

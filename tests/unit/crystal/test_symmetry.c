@@ -1,0 +1,259 @@
+/* Does a structure survive the way to a record and back, in every space group? */
+#include "tests/support/cmocka.h"
+
+#include "common/rng.h"
+#include "workers/crystal/format.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static const double symprec = 0.1;
+static const double exact = 1e-3; /* for crystals made here: nearly exact coordinates */
+
+/* A cell of the group's system with edges of about 9 A and no accidental symmetry. */
+static void test_cell(const struct spacegroup *group, double cell[6])
+{
+    static const double parameters[6] = {9, 9.9, 11.2, 84, 97, 101};
+    memcpy(cell, parameters, sizeof parameters);
+    cell_symmetrize(group, cell);
+}
+
+/* One general orbit per element, so that nothing more symmetric can be found. */
+static void general_record(int number, uint32_t trial, struct record *ret)
+{
+    const struct spacegroup *group = spacegroup_get(number);
+    struct rng rng = rng_stream(7, (uint32_t)number, trial, 0);
+    *ret = (struct record){.line = 1};
+    (void)snprintf(ret->id, sizeof ret->id, "general-%d", number);
+    ret->proto = (struct protostructure){.spacegroup = (uint16_t)number, .n_sites = 2};
+    ret->proto.sites = calloc(2, sizeof *ret->proto.sites);
+    ret->free = calloc(2, sizeof *ret->free);
+    test_cell(group, ret->cell);
+    for (uint8_t i = 0; i < 2; i++) {
+        ret->proto.sites[i].letter = (uint8_t)(group->n_positions - 1);
+        ret->proto.sites[i].element = (uint8_t)(11 + i);
+        for (int k = 0; k < 3; k++)
+            ret->free[i][k] = 0.02 + 0.96 * rng_uniform(&rng);
+    }
+}
+
+static void test_record__every_group_decodes_and_encodes_to_itself(void **state)
+{
+    (void)state;
+    for (int number = 1; number <= GROUP_MAX; number++) {
+        struct record record, again;
+        struct structure full, primitive;
+        struct err err = {0};
+        general_record(number, 0, &record);
+        /* a general position may still come within 0.5 A of its image: draw again */
+        for (uint32_t trial = 1;; trial++) {
+            assert_int_equal(record_to_structure(&record, &full, &err), 0);
+            if (structure_distance_min(&full) > 0.4 || trial == 1000)
+                break;
+            structure_done(&full);
+            record_done(&record);
+            general_record(number, trial, &record);
+        }
+        assert_int_equal(full.n_atoms, 2 * spacegroup_get(number)->order);
+        assert_int_equal(record_to_primitive(&record, &primitive, &err), 0);
+        double cells = structure_volume(&full) / structure_volume(&primitive);
+        assert_int_equal((int)rint(cells * primitive.n_atoms), full.n_atoms);
+        if (structure_to_record(&primitive, exact, &again, &err))
+            fail_msg("group %d: %s", number, err.text);
+        if (!protostructure_equal(&record.proto, &again.proto))
+            fail_msg("group %d came back as %d", number, again.proto.spacegroup);
+        assert_int_equal(structure_spacegroup(&full, exact), number);
+        record_done(&record);
+        record_done(&again);
+        structure_done(&full);
+        structure_done(&primitive);
+    }
+}
+
+/* All positions without freedom, each with its own element, on the two kinds of origin: if the
+ * origin were moved wrongly, letters would change. */
+static void test_record__letters_hold_in_groups_with_two_origins(void **state)
+{
+    (void)state;
+    static const int groups[] = {48,  50,  59,  68,  70,  85,  86,  88,  125, 126, 129, 130,
+                                 133, 134, 137, 138, 141, 142, 201, 203, 222, 224, 227, 228};
+    for (size_t g = 0; g < sizeof groups / sizeof groups[0]; g++) {
+        const struct spacegroup *group = spacegroup_get(groups[g]);
+        struct record record, again;
+        struct structure structure;
+        struct err err = {0};
+        general_record(groups[g], 0, &record);
+        uint8_t letter = 0;
+        while (group->positions[letter].dof > 0)
+            letter++;
+        record.proto.sites[0].letter = letter;
+        memset(record.free[0], 0, sizeof record.free[0]);
+        assert_int_equal(record_to_structure(&record, &structure, &err), 0);
+        assert_int_equal(structure_to_record(&structure, exact, &again, &err), 0);
+        assert_int_equal(again.proto.spacegroup, groups[g]);
+        assert_int_equal(again.proto.n_sites, 2);
+        assert_int_equal(group->positions[again.proto.sites[0].letter].multiplicity,
+                         group->positions[letter].multiplicity);
+        assert_string_equal(group->positions[again.proto.sites[0].letter].site_symmetry,
+                            group->positions[letter].site_symmetry);
+        structure_done(&structure);
+        record_done(&record);
+        record_done(&again);
+    }
+}
+
+static void test_record__handedness_is_kept(void **state)
+{
+    (void)state;
+    /* quartz, P 3_1 2 1, and the same crystal in a left-handed cell */
+    struct record record = {.cell = {4.913, 4.913, 5.405, 90, 90, 120}}, again;
+    struct site sites[2] = {{0, 14}, {2, 8}};
+    double free_[2][3] = {{0.4697, 0, 0}, {0.4135, 0.2669, 0.7858}};
+    record.proto = (struct protostructure){152, 2, sites};
+    record.free = free_;
+    struct structure s;
+    assert_int_equal(record_to_structure(&record, &s, NULL), 0);
+    for (int turn = 0; turn < 2; turn++) {
+        assert_int_equal(structure_to_record(&s, 0.01, &again, NULL), 0);
+        assert_int_equal(again.proto.spacegroup, 152);
+        record_done(&again);
+        for (int k = 0; k < 3; k++) {
+            double t = s.lattice[0][k];
+            s.lattice[0][k] = s.lattice[1][k];
+            s.lattice[1][k] = t;
+        }
+        for (uint32_t i = 0; i < s.n_atoms; i++) {
+            double t = s.frac[i][0];
+            s.frac[i][0] = s.frac[i][1];
+            s.frac[i][1] = t;
+        }
+    }
+    /* its mirror image is another space group */
+    for (uint32_t i = 0; i < s.n_atoms; i++)
+        s.frac[i][2] = -s.frac[i][2];
+    assert_int_equal(structure_spacegroup(&s, 0.01), 154);
+    structure_done(&s);
+}
+
+static void test_record__a_shaken_crystal_is_idealized(void **state)
+{
+    (void)state;
+    /* rutile, shaken by up to 0.02 A per coordinate */
+    struct record record = {.cell = {4.594, 4.594, 2.959, 90, 90, 90}}, again;
+    struct site sites[2] = {{0, 22}, {5, 8}};
+    double free_[2][3] = {{0}, {0.305, 0, 0}};
+    record.proto = (struct protostructure){136, 2, sites};
+    record.free = free_;
+    struct structure s, ideal;
+    assert_int_equal(record_to_structure(&record, &s, NULL), 0);
+    double distance = structure_distance_min(&s);
+    struct rng rng = rng_stream(3, 0, 0, 0);
+    for (uint32_t i = 0; i < s.n_atoms; i++)
+        for (int k = 0; k < 3; k++)
+            s.frac[i][k] += 0.02 / record.cell[k] * (2 * rng_uniform(&rng) - 1);
+    assert_int_equal(structure_to_record(&s, symprec, &again, NULL), 0);
+    assert_int_equal(again.proto.spacegroup, 136);
+    assert_int_equal(again.proto.n_sites, 2);
+    assert_int_equal(record_to_structure(&again, &ideal, NULL), 0);
+    assert_int_equal(ideal.n_atoms, 6);
+    assert_true(fabs(structure_distance_min(&ideal) - distance) < 0.04);
+    for (int k = 0; k < 6; k++)
+        assert_true(fabs(again.cell[k] - record.cell[k]) < 1e-9);
+    record_done(&again);
+    structure_done(&s);
+    structure_done(&ideal);
+}
+
+static void test_record__refusals_say_why(void **state)
+{
+    (void)state;
+    uint8_t species[2] = {11, 11};
+    double frac[2][3] = {{0}, {0.001, 0, 0}};
+    struct structure s = {
+        .lattice = {{3, 0, 0}, {0, 3, 0}, {0, 0, 3}}, .species = species, .frac = frac};
+    struct record record;
+    struct err err = {0};
+    assert_int_equal(structure_to_record(&s, symprec, &record, &err), ERR_INVALID);
+    assert_int_equal(structure_spacegroup(&s, symprec), 0);
+    s.n_atoms = 2;
+    assert_int_equal(structure_to_record(&s, symprec, &record, &err), ERR_SYMMETRY);
+    assert_non_null(strstr(err.text, "no symmetry within 0.1 A"));
+    s.n_atoms = ATOMS_MAX + 1;
+    assert_int_equal(structure_to_record(&s, symprec, &record, &err), ERR_LIMIT);
+    struct site sites[2] = {{0, 22}, {0, 22}};
+    double free_[2][3] = {{0}};
+    struct record twice = {
+        .cell = {4, 4, 4, 90, 90, 90}, .proto = {225, 2, sites}, .free = free_};
+    assert_int_equal(record_to_structure(&twice, &s, &err), ERR_INVALID);
+    twice.proto.n_sites = 1;
+    twice.cell[3] = 180;
+    assert_int_equal(record_to_structure(&twice, &s, &err), ERR_NUMERIC);
+    assert_int_equal(record_to_primitive(&twice, &s, &err), ERR_NUMERIC);
+}
+
+/* ---- real crystals ---- */
+
+static uint32_t stride; /* every which structure of the example data */
+
+static void test_record__real_crystals_keep_group_label_and_atoms(void **state)
+{
+    (void)state;
+    char path[1024];
+    (void)snprintf(path, sizeof path, "%s/../shared/data/mp20-mini.extxyz.zst", SOURCE_ROOT);
+    if (access(path, R_OK) != 0) {
+        print_message("no %s: skipped\n", path);
+        skip();
+    }
+    struct source source = {0};
+    assert_int_equal(format_ingest(path, &source, NULL), 0);
+    uint32_t n = 0, group_differs = 0, letters_differ = 0;
+    for (uint32_t i = 0; i < source.n_items; i += stride, n++) {
+        struct structure given, decoded;
+        struct record record, again;
+        struct err err = {0};
+        assert_int_equal(format_parse(&source.items[i], &given, NULL, &err), 0);
+        if (structure_to_record(&given, symprec, &record, &err))
+            fail_msg("%s: %s", given.id, err.text);
+        const char *stated = strstr(source.items[i].text, "spacegroup=");
+        group_differs += stated && atoi(stated + 11) != record.proto.spacegroup;
+        assert_int_equal(record_to_structure(&record, &decoded, &err), 0);
+        if (structure_to_record(&decoded, symprec, &again, &err))
+            fail_msg("%s again: %s", given.id, err.text);
+        if (record.proto.spacegroup != again.proto.spacegroup ||
+            record.proto.n_sites != again.proto.n_sites)
+            fail_msg("%s: group %d came back as %d", given.id, record.proto.spacegroup,
+                     again.proto.spacegroup);
+        for (int k = 0; k < 6; k++)
+            assert_true(fabs(record.cell[k] - again.cell[k]) < 1e-5);
+        /* spglib may choose another origin of equal right: letters that are exchanged so are
+         * the same crystal */
+        letters_differ += !protostructure_equal(&record.proto, &again.proto);
+        record_done(&record);
+        record_done(&again);
+        structure_done(&given);
+        structure_done(&decoded);
+    }
+    print_message("%u crystals: group differs from the stated one in %u, letters exchanged in "
+                  "%u\n",
+                  n, group_differs, letters_differ);
+    assert_true(group_differs <= n * 3 / 1000 + 1);
+    assert_true(letters_differ <= n / 20);
+    source_done(&source);
+}
+
+int main(int argc, char **argv)
+{
+    stride = argc > 1 ? (uint32_t)atoi(argv[1]) : 20;
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_record__every_group_decodes_and_encodes_to_itself),
+        cmocka_unit_test(test_record__letters_hold_in_groups_with_two_origins),
+        cmocka_unit_test(test_record__handedness_is_kept),
+        cmocka_unit_test(test_record__a_shaken_crystal_is_idealized),
+        cmocka_unit_test(test_record__refusals_say_why),
+        cmocka_unit_test(test_record__real_crystals_keep_group_label_and_atoms),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
