@@ -16,6 +16,7 @@ struct claim {
     uint64_t sequence, size; /* first row; of an object: its bytes */
     enum claim_kind kind;
     struct hash id; /* object or action */
+    char type[OBJECT_TYPE_SIZE];
 };
 
 struct check {
@@ -61,6 +62,7 @@ static int claim_of_object(const struct walk *walk, struct span value, struct cl
         return rc;
     ret->sequence = place.sequence;
     ret->size = place.size;
+    memcpy(ret->type, place.type, sizeof ret->type);
     return 0;
 }
 
@@ -158,6 +160,7 @@ static uint64_t check_object(struct check *check, const struct claim *claim, int
     char hex[HASH_HEX_SIZE];
     struct err why = {0};
     struct place place = {.sequence = claim->sequence, .size = claim->size};
+    memcpy(place.type, claim->type, sizeof place.type);
     int rc = verify_object(check->store, &claim->id, &place, &check->bytes, &why);
     check->found.objects++;
     check->found.bytes += claim->size;
@@ -355,6 +358,7 @@ static bool is_sound(struct rebuild *rebuild, const struct row *row, uint64_t *r
     if (object_head_decode(row->sequence, row->payload, &info, &data, NULL) != 0)
         return false;
     struct place place = {.sequence = row->sequence, .size = info.size};
+    memcpy(place.type, info.type, sizeof place.type);
     if (verify_object(rebuild->store, &info.id, &place, &rebuild->bytes, NULL) != 0)
         return false;
     *ret_rows = object_rows(info.size);

@@ -262,8 +262,9 @@ int journal_chunk(struct store *store, const struct hash *id, const struct place
         struct store_info info = {0};
         if (row.kind == ROW_OBJECT)
             rc = object_head_decode(row.sequence, row.payload, &info, ret, err);
-        if (rc == 0 && (row.kind != ROW_OBJECT || !hash_equal(&info.id, id) ||
-                        info.size != place->size || ret->size != size))
+        if (rc == 0 &&
+            (row.kind != ROW_OBJECT || !hash_equal(&info.id, id) || info.size != place->size ||
+             strcmp(info.type, place->type) != 0 || ret->size != size))
             rc = err_set(err, ERR_CORRUPT, "row %llu: want the beginning of an object",
                          (unsigned long long)row.sequence);
         return rc;

@@ -16,6 +16,7 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 
 #define MAP_BYTES_MAX ((size_t)1 << 40)
 #define MAP_BYTES_MIN ((size_t)1 << 20)
@@ -324,6 +325,17 @@ static int lmdb_begin(struct backend *backend, struct err *err)
     return err_from_mdb(err, rc, "begin to write");
 }
 
+/* LMDB says EIO when a write is cut short, which is how a disk fills up. */
+static int explain_eio(const struct lmdb *lmdb, int rc)
+{
+    enum { NEARLY_FULL_BYTES = 16 << 20 };
+    struct statvfs info;
+    if (rc == EIO && statvfs(lmdb->path, &info) == 0 &&
+        (uint64_t)info.f_bavail * info.f_frsize < NEARLY_FULL_BYTES)
+        return ENOSPC;
+    return rc;
+}
+
 /* A large group's list is not kept for the small ones that follow. */
 static void redo_forget(struct lmdb *lmdb)
 {
@@ -349,7 +361,7 @@ static int lmdb_commit(struct backend *backend, struct err *err)
         }
     }
     redo_forget(lmdb);
-    return rc != 0 ? err_from_mdb(err, rc, "commit") : 0;
+    return rc != 0 ? err_from_mdb(err, explain_eio(lmdb, rc), "commit") : 0;
 }
 
 static void lmdb_abort(struct backend *backend)
