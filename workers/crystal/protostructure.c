@@ -82,14 +82,19 @@ void protostructure_canonicalize(struct protostructure *proto)
     qsort(proto->sites, proto->n_sites, sizeof *proto->sites, compare_sites);
 }
 
+int protostructure_compare(const struct protostructure *a, const struct protostructure *b)
+{
+    int order = (int)a->spacegroup - (int)b->spacegroup;
+    if (!order)
+        order = (int)a->n_sites - (int)b->n_sites;
+    for (uint32_t i = 0; i < a->n_sites && !order; i++)
+        order = compare_sites(&a->sites[i], &b->sites[i]);
+    return order;
+}
+
 bool protostructure_equal(const struct protostructure *a, const struct protostructure *b)
 {
-    if (a->spacegroup != b->spacegroup || a->n_sites != b->n_sites)
-        return false;
-    for (uint32_t i = 0; i < a->n_sites; i++)
-        if (compare_sites(&a->sites[i], &b->sites[i]) != 0)
-            return false;
-    return true;
+    return protostructure_compare(a, b) == 0;
 }
 
 void protostructure_copy(struct protostructure *to, const struct protostructure *from)

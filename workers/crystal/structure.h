@@ -56,6 +56,8 @@ uint32_t protostructure_dof(const struct protostructure *proto);
 int protostructure_check(const struct protostructure *proto, struct err *err);
 /* Sort sites; the smallest equivalent description. (Normalizers come with their table.) */
 void protostructure_canonicalize(struct protostructure *proto);
+/* A total order (group, number of sites, sites), 0 for equal ones: for sorting and searching. */
+int protostructure_compare(const struct protostructure *a, const struct protostructure *b);
 bool protostructure_equal(const struct protostructure *a, const struct protostructure *b);
 void protostructure_copy(struct protostructure *to, const struct protostructure *from);
 void protostructure_done(struct protostructure *proto);
