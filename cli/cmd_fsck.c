@@ -1,0 +1,163 @@
+/* `wyckmill fsck`: is everything in the store what its name says? The check runs in a child
+ * process: damage in the database's own pages can make LMDB crash, and that is a finding too.
+ */
+#include "cli/cli.h"
+
+#include "cli/find.h"
+#include "common/cleanup.h"
+
+#include <errno.h>
+#include <jansson.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+struct options {
+    const char *store;
+    bool json, repair;
+};
+
+static error_t parse(int key, char *arg, struct argp_state *state)
+{
+    struct options *options = state->input;
+    switch (key) {
+    case 's':
+        options->store = arg;
+        return 0;
+    case 'j':
+        options->json = true;
+        return 0;
+    case 'r':
+        options->repair = true;
+        return 0;
+    case ARGP_KEY_ARG:
+        argp_error(state, "unexpected '%s': the store is named with --store", arg);
+        return 0;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+}
+
+struct findings {
+    const struct options *options;
+    json_t *rows;
+};
+
+static void note(void *context, const char *sentence)
+{
+    struct findings *findings = context;
+    if (findings->options->json)
+        (void)json_array_append_new(findings->rows, json_string(sentence));
+    else
+        (void)printf("%s\n", sentence);
+}
+
+static void print_json(const struct store_check *check, json_t *findings, uint64_t dropped)
+{
+    bool clean = check->damaged + check->dangling == 0;
+    json_t *root = json_pack(
+        "{s:b,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:O}", "clean", clean, "objects",
+        (json_int_t)check->objects, "bytes", (json_int_t)check->bytes, "results",
+        (json_int_t)check->results, "refs", (json_int_t)check->refs, "events",
+        (json_int_t)check->events, "damaged", (json_int_t)check->damaged, "dangling",
+        (json_int_t)check->dangling, "dropped", (json_int_t)dropped, "findings", findings);
+    (void)json_dumpf(root, stdout, JSON_INDENT(1));
+    (void)putchar('\n');
+    json_decref(root);
+}
+
+static void print_text(const struct store_check *check, const struct options *options,
+                       uint64_t dropped)
+{
+    (void)printf("%llu objects (%llu bytes), %llu results, %llu refs, %llu events: ",
+                 (unsigned long long)check->objects, (unsigned long long)check->bytes,
+                 (unsigned long long)check->results, (unsigned long long)check->refs,
+                 (unsigned long long)check->events);
+    if (check->damaged + check->dangling == 0)
+        (void)printf("clean\n");
+    else
+        (void)printf("%llu damaged, %llu dangling\n", (unsigned long long)check->damaged,
+                     (unsigned long long)check->dangling);
+    if (options->repair)
+        (void)printf(
+            "repaired: %llu rows and refs were given up; what they held can be computed "
+            "again\n",
+            (unsigned long long)dropped);
+    (void)fflush(stdout);
+    if (!options->repair && check->damaged + check->dangling > 0)
+        (void)fprintf(stderr, "next: wyckmill fsck --repair (with no broker running)\n");
+}
+
+static int check_store(const struct options *options)
+{
+    struct findings findings = {.options = options, .rows = json_array()};
+    struct store_check check = {0};
+    struct err err = {0};
+    uint64_t dropped = 0;
+    cleanup(store_close_ptr) struct store *store = NULL;
+    int rc = find_store_open(options->store, &store, &err);
+    if (rc == 0 && options->repair) { /* it is there; now for writing */
+        store_close(store);
+        store = NULL;
+        rc = store_open(find_store_path(options->store), STORE_WRITE, &store, &err);
+    }
+    if (rc == 0)
+        rc = store_fsck(store, note, &findings, &check, &err);
+    if (options->repair && (rc == 0 || rc == ERR_CORRUPT))
+        rc = store_rebuild(store, &dropped, &err);
+    if (rc == 0 && options->json)
+        print_json(&check, findings.rows, dropped);
+    else if (rc == 0)
+        print_text(&check, options, dropped);
+    json_decref(findings.rows);
+    if (rc != 0)
+        return cli_fail("fsck", &err, options->json);
+    return options->repair || check.damaged + check.dangling == 0 ? EXIT_DONE : EXIT_FAILED;
+}
+
+static int report_crash(const struct options *options, int signal_number)
+{
+    struct err err = {0};
+    (void)err_set(&err, ERR_CORRUPT, "the database's own pages are damaged (%s)",
+                  strsignal(signal_number));
+    (void)err_hint(&err, "take the store's folder away and run the campaign again; the folder "
+                         "may still hold objects that other tools can find");
+    return cli_fail("fsck", &err, options->json);
+}
+
+int cmd_fsck(int argc, char **argv)
+{
+    static const struct argp_option rows[] = {
+        {"store", 's', "DIR", 0, "the store (default: $WYCKMILL_STORE or .wyckmill/store)", 0},
+        {"json", 'j', NULL, 0, "one JSON object", 0},
+        {"repair", 'r', NULL, 0,
+         "make the index again and give up what is damaged, so that it is computed again", 0},
+        {0}};
+    const struct argp argp = {
+        .options = rows,
+        .parser = parse,
+        .doc =
+            "Hash every object of a store again, and check every result and ref. One line per "
+            "finding; exit code 0 when clean, 1 when damaged."};
+    struct options options = {0};
+    int status = 0;
+    int rc = cli_parse(&argp, argc, argv, &options);
+    if (rc)
+        return rc - 1;
+    (void)fflush(NULL);
+    pid_t pid = fork();
+    if (pid < 0) {
+        struct err err = {0};
+        (void)err_errno(&err, errno, "start the check");
+        return cli_fail("fsck", &err, options.json);
+    }
+    if (pid == 0) {
+        rc = check_store(&options);
+        (void)fflush(NULL);
+        _exit(rc);
+    }
+    while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+        continue;
+    return WIFSIGNALED(status) ? report_crash(&options, WTERMSIG(status)) : WEXITSTATUS(status);
+}
