@@ -527,12 +527,11 @@ int cif_parse(const struct source_item *item, struct structure *ret, uint32_t *r
     if (rc)
         return rc;
     rc = parse_block(&parser, err);
+    name_structure(item, block.name, ret->id, sizeof ret->id);
     if (rc)
         *ret_line = parser.line;
     else
         rc = to_structure(&block, ret, ret_line, err);
-    if (rc == 0)
-        name_structure(item, block.name, ret->id, sizeof ret->id);
     free(block.sites);
     free(block.operations);
     return rc;

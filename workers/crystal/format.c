@@ -94,6 +94,15 @@ void format_split(const char *file, struct span text, struct source *source)
     source_append(source, &items);
 }
 
+/* All but the id. */
+static void structure_clear(struct structure *structure)
+{
+    struct structure named = {0};
+    memcpy(named.id, structure->id, sizeof named.id);
+    structure_done(structure);
+    *structure = named;
+}
+
 int format_parse(const struct source_item *item, struct structure *ret, uint32_t *ret_line,
                  struct err *err)
 {
@@ -108,14 +117,12 @@ int format_parse(const struct source_item *item, struct structure *ret, uint32_t
                 rc = formats[i].parse(item, &structure, &line, err);
     if (ret_line)
         *ret_line = line;
-    if (rc) {
-        structure_done(&structure);
-        return rc;
-    }
+    if (rc) /* the name is worth keeping, for the report */
+        structure_clear(&structure);
     (void)snprintf(structure.file, sizeof structure.file, "%s", item->file);
     structure.line = item->line;
     *ret = structure;
-    return 0;
+    return rc;
 }
 
 /* ---- for the readers ---- */

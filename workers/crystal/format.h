@@ -14,8 +14,10 @@ enum {
 };
 
 /* Parse one item (one frame, one CIF data block, one POSCAR).  *ret_line: line of the error in
- * the file (item.line based). On success the caller owns *ret. Errors: ERR_INVALID,
- * ERR_UNSUPPORTED (partial occupancy, ...). Numeric key=value columns become properties. */
+ * the file (item.line based). On success the caller owns *ret; on failure *ret has no atoms,
+ * but its id (when it could be read), file and line. Errors: ERR_INVALID, ERR_LIMIT,
+ * ERR_NUMERIC, ERR_UNSUPPORTED (partial occupancy, ...). Numeric key=value columns become
+ * properties. */
 int format_parse(const struct source_item *item, struct structure *ret, uint32_t *ret_line,
                  struct err *err);
 

@@ -232,6 +232,7 @@ int poscar_parse(const struct source_item *item, struct structure *ret, uint32_t
     struct poscar poscar = {.reader = {item->text, item->text + item->size, item->line}};
     struct text line;
     uint64_t atoms = 0;
+    name_structure(item->file, ret->id, sizeof ret->id);
     int rc = read_line(&poscar.reader, "the comment", &poscar.comment, err);
     if (rc == 0)
         rc = read_line(&poscar.reader, "the scale", &line, err);
@@ -248,7 +249,5 @@ int poscar_parse(const struct source_item *item, struct structure *ret, uint32_t
     if (rc == 0)
         rc = parse_atoms(&poscar, ret, err);
     *ret_line = poscar.reader.line > item->line ? poscar.reader.line - 1 : item->line;
-    if (rc == 0)
-        name_structure(item->file, ret->id, sizeof ret->id);
     return rc;
 }

@@ -1,0 +1,127 @@
+/* Does `wyckmill encode` use the good structures and explain the bad ones? */
+#include "tests/support/broken_set.h"
+#include "tests/support/cmocka.h"
+
+#include "cli/cli.h"
+
+#include <jansson.h>
+#include <unistd.h>
+
+static char folder[] = "/tmp/wyckmill-encode-XXXXXX";
+static char report[64];
+
+/* Runs the command with stdout in a file. Caller frees the text. */
+static char *run(int *ret_exit, int argc, const char *const *words)
+{
+    char *argv[8] = {NULL};
+    FILE *out = tmpfile(), *errors = tmpfile();
+    int kept_out = dup(STDOUT_FILENO), kept_err = dup(STDERR_FILENO);
+    for (int i = 0; i < argc; i++)
+        argv[i] = strdup(words[i]);
+    (void)fflush(stdout);
+    (void)dup2(fileno(out), STDOUT_FILENO);
+    (void)dup2(fileno(errors), STDERR_FILENO);
+    *ret_exit = cmd_encode(argc, argv);
+    (void)fflush(stdout);
+    (void)fflush(stderr);
+    (void)dup2(kept_out, STDOUT_FILENO);
+    (void)dup2(kept_err, STDERR_FILENO);
+    (void)close(kept_out);
+    (void)close(kept_err);
+    for (int i = 0; i < argc; i++)
+        free(argv[i]);
+    (void)fclose(errors);
+    (void)fseek(out, 0, SEEK_END);
+    long size = ftell(out);
+    char *text = calloc((size_t)size + 1, 1);
+    rewind(out);
+    assert_int_equal(fread(text, 1, (size_t)size, out), size);
+    (void)fclose(out);
+    return text;
+}
+
+static void test_cmd_encode__broken_inputs_are_explained_and_the_good_used(void **state)
+{
+    (void)state;
+    int code;
+    assert_int_equal(broken_set_write(folder), 0);
+    char *text =
+        run(&code, 5, (const char *[]){"encode", folder, "--labels", "--report", report});
+    assert_int_equal(code, EXIT_PARTLY);
+    assert_string_equal(text, "good-1\tAB_cF8_225_b_a:Cl-Na\ngood-2\tAB_cF8_225_b_a:Cl-Na\n");
+    free(text);
+    json_t *root = json_load_file(report, 0, NULL);
+    assert_int_equal(json_integer_value(json_object_get(root, "accepted")), BROKEN_GOOD);
+    json_t *rejected = json_object_get(root, "rejected");
+    assert_int_equal(json_array_size(rejected), BROKEN_REJECTS);
+    for (size_t i = 0; i < BROKEN_REJECTS; i++) {
+        json_t *row = json_array_get(rejected, i);
+        assert_string_equal(json_string_value(json_object_get(row, "file")),
+                            broken_rejects[i].file);
+        assert_string_equal(json_string_value(json_object_get(row, "id")),
+                            broken_rejects[i].id);
+        const char *reason = json_string_value(json_object_get(row, "reason"));
+        if (!strstr(reason, broken_rejects[i].words))
+            fail_msg("'%s' does not say '%s'", reason, broken_rejects[i].words);
+    }
+    json_decref(root);
+}
+
+static void test_cmd_encode__good_files_exit_with_zero(void **state)
+{
+    (void)state;
+    char path[128], text[1024];
+    int code;
+    (void)snprintf(path, sizeof path, "%s/good.xyz", folder);
+    FILE *file = fopen(path, "wb");
+    (void)snprintf(text, sizeof text, BROKEN_NACL, 7);
+    assert_true(fputs(text, file) >= 0);
+    (void)fclose(file);
+    char *out = run(&code, 4, (const char *[]){"encode", "--symprec", "0.01", path});
+    assert_int_equal(code, EXIT_DONE);
+    assert_string_equal(out, "good-7\tAB_cF8_225_b_a:Cl-Na\n");
+    free(out);
+    (void)unlink(path);
+}
+
+static void test_cmd_encode__missing_file_fails(void **state)
+{
+    (void)state;
+    int code;
+    char *out = run(&code, 2, (const char *[]){"encode", "no-such-file.cif"});
+    assert_int_equal(code, EXIT_FAILED);
+    assert_string_equal(out, "");
+    free(out);
+}
+
+static int begin(void **state)
+{
+    (void)state;
+    (void)snprintf(report, sizeof report, "%s.json", folder);
+    if (!mkdtemp(folder))
+        return -1;
+    (void)snprintf(report, sizeof report, "%s.json", folder);
+    return 0;
+}
+
+static int end(void **state)
+{
+    (void)state;
+    char path[128];
+    for (size_t i = 0; i < BROKEN_REJECTS; i++) {
+        (void)snprintf(path, sizeof path, "%s/%s", folder, broken_rejects[i].file);
+        (void)unlink(path);
+    }
+    (void)unlink(report);
+    return rmdir(folder);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_cmd_encode__broken_inputs_are_explained_and_the_good_used),
+        cmocka_unit_test(test_cmd_encode__good_files_exit_with_zero),
+        cmocka_unit_test(test_cmd_encode__missing_file_fails),
+    };
+    return cmocka_run_group_tests(tests, begin, end);
+}

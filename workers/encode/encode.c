@@ -1,0 +1,91 @@
+/* encode: one source object to a shard of the data set, with what was left out and why. */
+#include "workers/encode/encode.h"
+
+#include "common/mem.h"
+#include "workers/task.h"
+
+#include <math.h>
+
+/* Column of a property, a new one when it is the first of its name; -1 when all columns are
+ * taken. Records have room for all columns from the beginning. */
+static int column_of(struct dataset *dataset, const struct property *property)
+{
+    int column = dataset_property_find(dataset, property->name);
+    if (column < 0 && dataset->n_properties < PROPERTIES_MAX) {
+        column = (int)dataset->n_properties++;
+        dataset->properties[column] = *property;
+    }
+    return column;
+}
+
+static void add_record(struct dataset *dataset, const struct structure *structure,
+                       struct record *record)
+{
+    record->properties = mem_new(PROPERTIES_MAX, sizeof *record->properties);
+    for (int i = 0; i < PROPERTIES_MAX; i++)
+        record->properties[i] = (double)NAN;
+    for (uint32_t i = 0; i < structure->n_properties; i++) {
+        int column = column_of(dataset, &structure->properties[i].property);
+        if (column >= 0)
+            record->properties[column] = structure->properties[i].value;
+    }
+    dataset->records[dataset->n_records++] = *record;
+}
+
+static void encode_source(const struct source *source, double symprec, struct dataset *ret)
+{
+    *ret = (struct dataset){0};
+    ret->records = mem_new(source->n_items, sizeof *ret->records);
+    ret->rejects = mem_new(source->n_items, sizeof *ret->rejects);
+    for (uint32_t i = 0; i < source->n_items; i++) {
+        struct structure structure;
+        struct record record;
+        if (encode_item(&source->items[i], symprec, &structure, &record,
+                        &ret->rejects[ret->n_rejects])) {
+            ret->n_rejects++;
+            continue;
+        }
+        add_record(ret, &structure, &record);
+        structure_done(&structure);
+    }
+}
+
+static void emit(const struct task *task, const struct dataset *dataset)
+{
+    struct buf bytes = {0}, summary = {0};
+    struct pack pack;
+    dataset_encode(dataset, &bytes);
+    task_emit(task, "dataset", buf_span(&bytes));
+    pack_init(&pack, &summary);
+    pack_map(&pack, 2);
+    pack_key(&pack, "accepted");
+    pack_u64(&pack, dataset->n_records);
+    pack_key(&pack, "rejected");
+    pack_u64(&pack, dataset->n_rejects);
+    task_summary(task, buf_span(&summary));
+    buf_done(&bytes);
+    buf_done(&summary);
+}
+
+int encode_run(const struct task *task, struct err *err)
+{
+    double symprec;
+    struct source source;
+    int rc = value_f64(value_get(task->params, "symprec"), "symprec", &symprec, err);
+    if (rc)
+        return rc;
+    if (!(symprec > 0 && symprec <= 1))
+        return err_set(err, ERR_INVALID, "symprec is %g Angstrom, want 0 < symprec <= 1",
+                       symprec);
+    if (task->n_inputs != 1)
+        return err_set(err, ERR_INVALID, "encode takes one source, not %u", task->n_inputs);
+    rc = source_decode(task->inputs[0], &source, err);
+    if (rc)
+        return err_context(err, rc, "source");
+    struct dataset dataset;
+    encode_source(&source, symprec, &dataset);
+    emit(task, &dataset);
+    dataset_done(&dataset);
+    source_done(&source);
+    return 0;
+}

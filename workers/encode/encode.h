@@ -1,0 +1,15 @@
+/* Text of one structure -> record. */
+#ifndef WYCKMILL_WORKERS_ENCODE_H
+#define WYCKMILL_WORKERS_ENCODE_H
+
+#include "proto/objects.h"
+#include "workers/crystal/structure.h"
+
+/* Parse, check and encode one item. On success the caller owns *ret_structure and *ret_record
+ * (its properties NULL: those of the structure have names). On failure *ret_reject tells which
+ * structure, where and why, and the code is returned: ERR_INVALID, ERR_UNSUPPORTED, ERR_LIMIT,
+ * ERR_SYMMETRY, ERR_NUMERIC. One thread per process (spglib). */
+int encode_item(const struct source_item *item, double symprec, struct structure *ret_structure,
+                struct record *ret_record, struct reject *ret_reject);
+
+#endif
