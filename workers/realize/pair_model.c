@@ -302,12 +302,12 @@ static double fade(double x, double begin, double end, double *ret_slope)
 }
 
 /* Morse (Phys. Rev. 34, 57, 1929): finite at distance 0, so overlapping starts can be relaxed.
- */
-static double well(double x, double *ret_slope)
+ * `attracted` scales its attractive half; the repulsive core is the same for all pairs. */
+static double well(double x, double attracted, double *ret_slope)
 {
     double fade_slope, weight = fade(x, switch_ratio, cutoff_ratio, &fade_slope);
     double e = mathd_exp(-morse_steepness * (x - 1));
-    double energy = e * (e - 2), slope = -2 * morse_steepness * e * (e - 1);
+    double energy = e * (e - 2 * attracted), slope = -2 * morse_steepness * e * (e - attracted);
     *ret_slope = slope * weight + energy * fade_slope;
     return energy * weight;
 }
@@ -321,13 +321,12 @@ static double wall(double x, double *ret_slope)
 
 double pair_term_energy(const struct pair_term *term, double distance, double *ret_slope)
 {
-    double well_slope = 0, wall_slope = 0, energy = 0;
-    if (term->attracted > 0)
-        energy += term->attracted * well(distance / term->bond, &well_slope);
-    energy += (1 - term->attracted) * wall(distance / term->contact, &wall_slope);
+    double well_slope, wall_slope, apart = 1 - term->attracted;
+    double energy = well(distance / term->bond, term->attracted, &well_slope);
+    energy += apart * wall(distance / term->contact, &wall_slope);
     if (ret_slope)
-        *ret_slope = term->depth * (term->attracted * well_slope / term->bond +
-                                    (1 - term->attracted) * wall_slope / term->contact);
+        *ret_slope =
+            term->depth * (well_slope / term->bond + apart * wall_slope / term->contact);
     return term->depth * energy;
 }
 

@@ -122,15 +122,19 @@ static enum outcome reject(struct job *job, enum outcome outcome, const char *fo
     return outcome;
 }
 
+/* Same group and no more operations per atom: the crystal has the symmetry asked for, exactly.
+ * Its encoding may still name other letters (another of the equivalent origins was chosen);
+ * then the description asked for is as true, and kept. */
 static enum outcome compare_symmetry(struct job *job, const struct protostructure *found)
 {
-    if (protostructure_equal(found, &job->asked))
+    double have = symmetry_of(found), want = symmetry_of(&job->asked);
+    if (found->spacegroup == job->asked.spacegroup && have == want)
         return OUTCOME_REALIZED;
     cleanup(free_ptr) char *label = protostructure_label(found);
     cleanup(free_ptr) char *wanted = protostructure_label(&job->asked);
-    bool higher = symmetry_of(found) > symmetry_of(&job->asked);
-    return reject(job, higher ? OUTCOME_HIGHER_SYMMETRY : OUTCOME_FAILED,
-                  "%s symmetry: %s (asked %s)", higher ? "higher" : "other", label, wanted);
+    return reject(job, have > want ? OUTCOME_HIGHER_SYMMETRY : OUTCOME_FAILED,
+                  "%s symmetry: %s (asked %s)", have > want ? "higher" : "other", label,
+                  wanted);
 }
 
 static const double overlap_ratio = 0.7; /* of the bond length: closer atoms have collided */
@@ -183,9 +187,11 @@ static enum outcome finish(struct job *job, const double *values)
     outcome = rc ? reject(job, OUTCOME_FAILED, "%s", err.text)
                  : compare_symmetry(job, &encoded.proto);
     if (outcome == OUTCOME_REALIZED) {
+        struct record *best =
+            protostructure_equal(&encoded.proto, &job->asked) ? &encoded : &record;
         record_done(&candidate->record);
-        candidate->record = encoded;
-        encoded = (struct record){0};
+        candidate->record = *best;
+        *best = (struct record){0};
         candidate->distance_min = structure_distance_min(&structure);
         candidate->pair_energy = energy / job->reduced.n_atoms;
         candidate->valid = true;

@@ -38,8 +38,8 @@ static struct samples samples_make(void)
     samples.protos[2] = proto_make(221, (struct site[]){{0, 55}, {1, 55}}, 2);
     /* GeO2, rutile */
     samples.protos[3] = proto_make(136, (struct site[]){{0, 32}, {5, 8}}, 2);
-    /* CO2-like pyrite positions: one free coordinate, random */
-    samples.protos[4] = proto_make(205, (struct site[]){{0, 26}, {2, 16}}, 2);
+    /* wurtzite positions, no template: both heights and c/a are free */
+    samples.protos[4] = proto_make(186, (struct site[]){{1, 8}, {1, 12}}, 2);
     return samples;
 }
 
