@@ -1,15 +1,19 @@
+/* clang-format off */
 /* Facts about the elements. One row per element; the source of each column:
  *   mass               Prohaska et al., Pure Appl. Chem. 94, 573 (2022): IUPAC 2021, abridged
- *                      to five digits; mass number of the longest-lived isotope in brackets
- * there electronegativity  Pauling scale: Allred, J. Inorg. Nucl. Chem. 17, 215 (1961), and the
- * CRC Handbook for what came later; 0 = none covalent           Cordero et al., Dalton Trans.
- * 2832 (2008), low-spin values for Mn, Fe, Co and sp3 carbon; Pyykko and Atsumi, Chem. Eur. J.
- * 15, 186 (2009) from Bk metallic           Wells, Structural Inorganic Chemistry, 5th ed.
- * (1984), table 29.1, and half the mean shortest distance in the element for Ra, Ac, Pm and the
+ *                      to five digits; of elements without standard mass, the mass number of
+ *                      the longest-lived isotope
+ *   electronegativity  Pauling scale: Allred, J. Inorg. Nucl. Chem. 17, 215 (1961), and the CRC
+ *                      Handbook for what came later; Pb: of Pb II; 0 = none
+ *   covalent           Cordero et al., Dalton Trans. 2832 (2008), low-spin values for Mn, Fe,
+ *                      Co and sp3 carbon; Pyykko and Atsumi, Chem. Eur. J. 15, 186 (2009) from Bk
+ *   metallic           Wells, Structural Inorganic Chemistry, 5th ed. (1984), table 29.1, and
+ *                      half the mean shortest distance in the element for Ra, Ac, Pm and the
  *                      actinides; 0 = no metal, or never measured
  *   charges            Greenwood and Earnshaw, Chemistry of the Elements (1997): common
  *                      oxidation states, the commonest in solids first
  */
+/* clang-format on */
 #include "workers/crystal/elements.h"
 
 #include "common/mathd.h"
@@ -102,7 +106,7 @@ static const struct element elements[ELEMENT_MAX + 1] = {
     [79]  = {"Au",  196.97,  2.54, 1.36, 1.44, 11, 6, {3, 1, -1}},
     [80]  = {"Hg",  200.59,  2.00, 1.32, 1.55, 12, 6, {2, 1}},
     [81]  = {"Tl",  204.38,  1.62, 1.45, 1.71, 13, 6, {1, 3}},
-    [82]  = {"Pb",  207.2,   2.33, 1.46, 1.75, 14, 6, {2, 4}},
+    [82]  = {"Pb",  207.2,   1.87, 1.46, 1.75, 14, 6, {2, 4}},
     [83]  = {"Bi",  208.98,  2.02, 1.48, 1.82, 15, 6, {3, 5, -3}},
     [84]  = {"Po",  209,     2.0,  1.40, 1.67, 16, 6, {4, 2, -2}},
     [85]  = {"At",  210,     2.2,  1.50, 0,    17, 6, {-1}},

@@ -265,7 +265,7 @@ static double ewald_reciprocal(struct ewald *ewald, double volume)
     struct triangle triangle;
     reciprocal_lattice(ewald->structure->lattice, reciprocal);
     if (!triangle_from_lattice((const double(*)[3])reciprocal, &triangle))
-        return NAN;
+        return (double)NAN;
     ewald->sum = 0;
     double k_max = 2 * ewald->alpha * EWALD_REACH;
     triangle_each(&triangle, (const double[3]){0}, k_max / (2 * MATHD_PI), ewald_add_reciprocal,
@@ -382,7 +382,7 @@ static void shell_add(void *context, const int n[3], double square)
 static double shell_contrast(const struct structure *s, const struct triangle *triangle,
                              uint32_t i)
 {
-    double offset[3], chi = element_get(s->species[i])->electronegativity, shortest = INFINITY;
+    double offset[3], chi = element_get(s->species[i])->electronegativity, shortest = HUGE_VAL;
     for (uint32_t j = 0; j < s->n_atoms; j++)
         shortest = fmin(shortest, distance_between(s, triangle, i, j));
     struct shell shell = {0};

@@ -72,7 +72,7 @@ double distance_between(const struct structure *s, const struct triangle *triang
                         uint32_t j)
 {
     const double(*l)[3] = triangle->rows;
-    double offset[3], shortest = INFINITY, bound = 0;
+    double offset[3], shortest = HUGE_VAL, bound = 0;
     offset_between(s, i, j, offset);
     for (int k = 0; k < 3; k++) { /* the image at hand bounds the search; itself: a row does */
         double x = 0;

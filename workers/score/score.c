@@ -67,10 +67,10 @@ static bool is_known(const struct score *score, const struct protostructure *pro
 static double compute_exact(const struct exact_property *property, const struct record *record)
 {
     struct structure structure = {0};
-    double value = NAN;
+    double value = (double)NAN;
     if (record_to_primitive(record, &structure, NULL) ||
         property->compute(&structure, &value, NULL))
-        value = NAN;
+        value = (double)NAN;
     structure_done(&structure);
     return value;
 }
@@ -173,7 +173,7 @@ static double *row_new(uint32_t n)
 {
     double *row = mem_new(n, sizeof *row);
     for (uint32_t i = 0; i < n; i++)
-        row[i] = NAN;
+        row[i] = (double)NAN;
     return row;
 }
 
@@ -187,7 +187,7 @@ static void clear(const struct score *score, struct candidate *c)
     c->spread = row_new(score->n_properties);
     c->exact = row_new(score->n_properties);
     c->satisfied_predicted = c->satisfied_exact = VERDICT_UNKNOWN;
-    c->probability = NAN;
+    c->probability = (double)NAN;
     c->novel = false;
 }
 

@@ -168,7 +168,7 @@ static void test_ewald__energy_is_quadratic_in_charge_and_inverse_in_length(void
 
 static double value(const struct crystal *c, const char *property)
 {
-    double ret = NAN;
+    double ret = (double)NAN;
     struct err err = {0};
     int rc = exact_property_find(property)->compute(&c->s, &ret, &err);
     assert_string_equal(rc ? err.text : "", "");
@@ -344,11 +344,11 @@ static void test_properties__say_what_is_wrong(void **state)
     assert_int_equal(ewald_energy(&c.s, c.charges, &ret, &err), ERR_INVALID);
     assert_string_equal(err.text, "structure 'test': charges sum to 1, not to zero");
     memset(c.s.lattice[2], 0, sizeof c.s.lattice[2]);
-    c.s.lattice[1][2] = NAN;
+    c.s.lattice[1][2] = (double)NAN;
     for (uint32_t p = 0; p < exact_properties_count; p++)
         assert_int_equal(exact_properties[p].compute(&c.s, &ret, &err), ERR_NUMERIC);
     rock_salt(&c);
-    c.frac[1][2] = INFINITY;
+    c.frac[1][2] = HUGE_VAL;
     for (uint32_t p = 0; p < exact_properties_count; p++)
         assert_int_equal(exact_properties[p].compute(&c.s, &ret, &err), ERR_INVALID);
     rock_salt(&c);

@@ -121,8 +121,9 @@ static void test_rank__order_is_the_written_key(void **state)
         {3, true, "", 19, YES, NO, 0.9, false, 0},     /* exact yes beats predicted no */
         {4, true, "", 37, YES, YES, 0.9, true, -1},    /* novel */
         {5, true, "", 55, YES, YES, 0.9001, true, -2}, /* same percent, lower energy */
-        {6, true, "", 47, UNKNOWN, UNKNOWN, NAN, true, -9},
-        {7, true, "", 29, YES, YES, 0.9, true, NAN}, /* no energy: behind those with one */
+        {6, true, "", 47, UNKNOWN, UNKNOWN, (double)NAN, true, -9},
+        {7, true, "", 29, YES, YES, 0.9, true,
+         (double)NAN}, /* no energy: behind those with one */
     };
     assert_order(rows, 7, 100, "5 4 7 3 2 6 1");
     assert_order(rows, 7, 2, "5 4");

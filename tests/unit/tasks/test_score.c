@@ -101,7 +101,7 @@ static void dataset(double factor, struct buf *out)
         struct record *record = &data.records[i];
         *record = rock_salt(cations[i], 5 + 0.5 * i);
         record->properties = mem_new(2, sizeof *record->properties);
-        record->properties[0] = NAN;
+        record->properties[0] = (double)NAN;
         record->properties[1] = density(record) * (i == 2 ? factor : 1);
     }
     dataset_encode(&data, out);
