@@ -116,6 +116,12 @@ static const msgpack_object *object_of(struct value value)
     return value.object;
 }
 
+/* msgpack-c gives NULL for nothing; memcpy and the like must not have it. */
+static const char *not_null(const char *bytes)
+{
+    return bytes ? bytes : "";
+}
+
 struct value value_get(struct value map, const char *key)
 {
     const msgpack_object *object = object_of(map);
@@ -124,7 +130,8 @@ struct value value_get(struct value map, const char *key)
     size_t size = strlen(key);
     for (uint32_t i = 0; i < object->via.map.size; i++) {
         const msgpack_object_kv *pair = &object->via.map.ptr[i];
-        if (pair->key.via.str.size == size && memcmp(pair->key.via.str.ptr, key, size) == 0)
+        if (pair->key.via.str.size == size &&
+            memcmp(not_null(pair->key.via.str.ptr), key, size) == 0)
             return (struct value){&pair->val};
     }
     return (struct value){NULL};
@@ -172,7 +179,7 @@ struct value value_pair(struct value map, uint32_t index, char *ret_key, size_t 
     const msgpack_object_kv *pair = &object->via.map.ptr[index];
     size_t size = pair->key.via.str.size;
     size = size < key_size ? size : key_size - 1;
-    memcpy(ret_key, pair->key.via.str.ptr, size);
+    memcpy(ret_key, not_null(pair->key.via.str.ptr), size);
     ret_key[size] = '\0';
     return (struct value){&pair->val};
 }
@@ -276,14 +283,15 @@ int value_text(struct value value, const char *what, char *ret, size_t size, str
     if (!object || object->type != MSGPACK_OBJECT_STR)
         return mismatch(value, what, "text", err);
     const msgpack_object_str *text = &object->via.str;
+    const char *bytes = not_null(text->ptr);
     if (text->size >= size)
         return err_set(err, ERR_CORRUPT, "'%s' has %u bytes, want at most %zu", what,
                        text->size, size - 1);
-    if (memchr(text->ptr, 0, text->size))
+    if (memchr(bytes, 0, text->size))
         return err_set(err, ERR_CORRUPT, "'%s' holds a NUL", what);
-    if (utf8_valid_size((const uint8_t *)text->ptr, text->size) != text->size)
+    if (utf8_valid_size((const uint8_t *)bytes, text->size) != text->size)
         return err_set(err, ERR_CORRUPT, "'%s' is not UTF-8", what);
-    memcpy(ret, text->ptr, text->size);
+    memcpy(ret, bytes, text->size);
     ret[text->size] = '\0';
     return 0;
 }
@@ -293,7 +301,7 @@ int value_bytes(struct value value, const char *what, struct span *ret, struct e
     const msgpack_object *object = object_of(value);
     if (!object || object->type != MSGPACK_OBJECT_BIN)
         return mismatch(value, what, "bytes", err);
-    *ret = (struct span){(const uint8_t *)object->via.bin.ptr, object->via.bin.size};
+    *ret = (struct span){(const uint8_t *)not_null(object->via.bin.ptr), object->via.bin.size};
     return 0;
 }
 

@@ -174,7 +174,7 @@ static int take_lock(const char *path, struct folder *folder, struct err *err)
 
 int folder_open(const char *path, enum store_mode mode, struct folder *ret, struct err *err)
 {
-    struct folder folder = {.lock_fd = -1};
+    struct folder folder = {.lock_fd = -1, .pid = (int64_t)getpid()};
     struct stat info;
     int rc = mode == STORE_WRITE ? make_folders(path, err) : 0;
     if (rc == 0 && stat(path, &info) != 0)
@@ -197,10 +197,10 @@ int folder_open(const char *path, enum store_mode mode, struct folder *ret, stru
 
 void folder_close(struct folder *folder)
 {
-    if (folder->lock_fd >= 0) {
+    if (folder->lock_fd >= 0 && folder->pid == (int64_t)getpid())
         (void)!ftruncate(folder->lock_fd, 0);
+    if (folder->lock_fd >= 0)
         (void)close(folder->lock_fd);
-    }
     folder->lock_fd = -1;
     if (folder->claimed)
         unclaim(folder);

@@ -9,6 +9,7 @@ struct folder {
     int lock_fd;  /* -1: no lock taken (STORE_READ) */
     bool claimed; /* entered in the list of this process */
     uint64_t dev, inode;
+    int64_t pid; /* of the process that opened it: a forked child leaves the lock alone */
 };
 
 /* STORE_WRITE makes the folder (and those above it). Two open environments of one store in one

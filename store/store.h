@@ -8,7 +8,8 @@
  *
  * LMDB layout: bytes go in under growing sequence keys (MDB_APPEND), in chunks; a small hash ->
  * sequence index follows. Every chunk row carries length and checksum, so that index and views
- * can be rebuilt from it. Thread: one thread per store. */
+ * can be rebuilt from it. An open group is kept in memory, so commit large objects soon.
+ * Thread: one thread per store. A child of fork must not use the store it inherited. */
 #ifndef WYCKMILL_STORE_STORE_H
 #define WYCKMILL_STORE_STORE_H
 
