@@ -16,7 +16,8 @@ int guide_open(struct span checkpoint, struct guide **ret, struct err *err);
 void guide_close(struct guide *guide);
 void guide_close_ptr(struct guide **guide);
 
-/* Number of properties; *ret borrowed until guide_close (names and units as in the data set). */
+/* Number of properties; *ret borrowed until guide_close (names and units as in the data set).
+ */
 uint32_t guide_properties(const struct guide *guide, const struct property **ret);
 
 /* Predict `n` protostructures at t = 0, in the units of the data.
