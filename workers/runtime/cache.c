@@ -3,6 +3,7 @@
 #include "workers/runtime/cache.h"
 
 #include "common/cleanup.h"
+#include "common/file.h"
 #include "common/mem.h"
 
 #include <assert.h>
@@ -156,21 +157,6 @@ static int root_default(char *ret, size_t size, struct err *err)
     return err_hint(err, "name one with --cache DIR");
 }
 
-static int make_folders(char *path, struct err *err)
-{
-    for (char *slash = strchr(path + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
-        *slash = '\0';
-        int rc = mkdir(path, 0777);
-        int errno_value = errno;
-        if (rc != 0 && errno_value != EEXIST)
-            return err_errno(err, errno_value, "make folder '%s'", path);
-        *slash = '/';
-    }
-    if (mkdir(path, 0700) != 0 && errno != EEXIST)
-        return err_errno(err, errno, "make folder '%s'", path);
-    return 0;
-}
-
 /* 1: taken; 0: another worker has it. */
 static int folder_take(struct cache *cache, const char *root, int number, struct err *err)
 {
@@ -266,7 +252,7 @@ int cache_open(const char *root, uint64_t bytes_max, struct cache **ret_cache, s
     else if ((size_t)snprintf(path, sizeof path, "%s", root) >= sizeof path || !path[0])
         rc = err_set(err, ERR_IO, "cache folder '%.100s' is no path", root);
     if (rc == 0)
-        rc = make_folders(path, err);
+        rc = file_make_folder(path, err);
     if (rc == 0 && !realpath(path, real))
         rc = err_errno(err, errno, "cache folder '%s'", path);
     if (rc != 0)
@@ -303,6 +289,11 @@ void cache_close(struct cache *cache)
 const char *cache_folder(const struct cache *cache)
 {
     return cache->folder;
+}
+
+int cache_folder_fd(const struct cache *cache)
+{
+    return cache->folder_fd;
 }
 
 /* ---- use ---- */
@@ -392,23 +383,36 @@ int cache_adopt(struct cache *cache, const char *name, const struct hash *id, ui
     return 0;
 }
 
-int cache_hash_file(int folder_fd, const char *name, struct hash *ret, struct err *err)
+static int hash_file(int fd, size_t size, struct hash *ret, struct err *err)
 {
-    struct stat info;
-    cleanup(close_fd) int fd = openat(folder_fd, name, O_RDONLY | O_CLOEXEC);
-    if (fd < 0 || fstat(fd, &info) != 0)
-        return err_errno(err, errno, "open '%s'", name);
-    size_t size = (size_t)info.st_size;
     if (size == 0) {
-        *ret = hash_bytes((struct span){NULL, 0});
+        *ret = hash_bytes((struct span){0});
         return 0;
     }
     void *bytes = mmap(NULL, size, PROT_READ, MAP_PRIVATE, fd, 0);
     if (bytes == MAP_FAILED)
-        return err_errno(err, errno, "map '%s'", name);
+        return err_errno(err, errno, "map a file");
     *ret = hash_bytes((struct span){bytes, size});
     (void)munmap(bytes, size);
     return 0;
+}
+
+int cache_adopt_checked(struct cache *cache, const char *name, const struct hash *id,
+                        struct err *err)
+{
+    struct stat info;
+    struct hash found;
+    cleanup(close_fd) int fd = openat(cache->folder_fd, name, O_RDONLY | O_CLOEXEC);
+    if (fd < 0 || fstat(fd, &info) != 0)
+        return err_errno(err, errno, "open '%s/%s'", cache->folder, name);
+    int rc = hash_file(fd, (size_t)info.st_size, &found, err);
+    if (rc != 0)
+        return rc;
+    if (!hash_equal(&found, id)) {
+        (void)unlinkat(cache->folder_fd, name, 0);
+        return err_set(err, ERR_CORRUPT, "the bytes do not match the name");
+    }
+    return cache_adopt(cache, name, id, (uint64_t)info.st_size, err);
 }
 
 void cache_counts(const struct cache *cache, struct cache_counts *ret)

@@ -22,6 +22,7 @@ struct cache;
 int cache_open(const char *root, uint64_t bytes_max, struct cache **ret_cache, struct err *err);
 void cache_close(struct cache *cache);
 const char *cache_folder(const struct cache *cache); /* absolute, as long as the cache lives */
+int cache_folder_fd(const struct cache *cache);
 
 /* Keep the object until cache_unpin; counts. False: it is not here yet (the pin holds all the
  * same, and keeps it when it comes). */
@@ -41,8 +42,10 @@ void cache_drop(struct cache *cache, const struct hash *id);
 int cache_adopt(struct cache *cache, const char *name, const struct hash *id, uint64_t size,
                 struct err *err);
 
-/* SHA-256 of a file's content. Errors: ERR_NOT_FOUND, ERR_IO. */
-int cache_hash_file(int folder_fd, const char *name, struct hash *ret, struct err *err);
+/* The same for bytes that came from elsewhere: the hash is checked, and a file that does not
+ * match is removed. */
+int cache_adopt_checked(struct cache *cache, const char *name, const struct hash *id,
+                        struct err *err);
 
 struct cache_counts {
     uint64_t files, bytes, evicted;

@@ -1,10 +1,9 @@
 /* Content-named files with a size limit, in a folder that one worker holds. */
-#include "common/cleanup.h"
 #include "tests/support/cmocka.h"
 #include "tests/unit/runtime/folder.h"
 #include "workers/runtime/cache.h"
 
-#include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
 
 static struct cache *open_in(const char *root, uint64_t bytes_max)
@@ -33,7 +32,7 @@ static void test_cache__no_place_to_be_is_said_with_a_hint(void **state)
     struct err err;
     assert_int_equal(cache_open("", 100, &cache, &err), ERR_IO);
     assert_int_equal(cache_open("/dev/null/x", 100, &cache, &err), ERR_IO);
-    assert_non_null(strstr(err.text, "make folder '/dev/null"));
+    assert_non_null(strstr(err.text, "'/dev/null"));
 }
 
 static void test_cache__keeps_what_it_adopts(void **state)
@@ -185,19 +184,23 @@ static void test_cache__many_entries_are_found_again(void **state)
     folder_remove(root);
 }
 
-static void test_cache__hashes_files(void **state)
+static void test_cache__foreign_bytes_are_checked(void **state)
 {
     (void)state;
     char *root = folder_new();
-    folder_write(root, "x", "abc");
-    folder_write(root, "y", "");
-    cleanup(close_fd) int fd = open(root, O_RDONLY | O_DIRECTORY);
-    struct hash found, want = hash_bytes(span_text("abc")), empty = hash_bytes(span_text(""));
-    assert_int_equal(cache_hash_file(fd, "x", &found, NULL), 0);
-    assert_true(hash_equal(&found, &want));
-    assert_int_equal(cache_hash_file(fd, "y", &found, NULL), 0);
-    assert_true(hash_equal(&found, &empty));
-    assert_int_equal(cache_hash_file(fd, "z", &found, NULL), ERR_NOT_FOUND);
+    struct cache *cache = open_in(root, 100);
+    struct hash id = hash_bytes(span_text("abc")), empty = hash_bytes(span_text(""));
+    struct err err;
+    folder_write(cache_folder(cache), "fetch", "abd");
+    assert_int_equal(cache_adopt_checked(cache, "fetch", &id, &err), ERR_CORRUPT);
+    assert_null(folder_read(cache_folder(cache), "fetch"));
+    assert_int_equal(cache_adopt_checked(cache, "fetch", &id, &err), ERR_NOT_FOUND);
+    folder_write(cache_folder(cache), "fetch", "abc");
+    assert_int_equal(cache_adopt_checked(cache, "fetch", &id, &err), 0);
+    assert_true(cache_has(cache, &id, NULL));
+    folder_write(cache_folder(cache), "fetch", "");
+    assert_int_equal(cache_adopt_checked(cache, "fetch", &empty, &err), 0);
+    cache_close(cache);
     folder_remove(root);
 }
 
@@ -213,7 +216,7 @@ int main(void)
         cmocka_unit_test(test_cache__folders_are_locked_and_taken_over),
         cmocka_unit_test(test_cache__an_heir_with_less_room_evicts),
         cmocka_unit_test(test_cache__many_entries_are_found_again),
-        cmocka_unit_test(test_cache__hashes_files),
+        cmocka_unit_test(test_cache__foreign_bytes_are_checked),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
