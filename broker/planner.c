@@ -13,6 +13,7 @@
 #include "common/mem.h"
 #include "proto/kinds.h"
 #include "proto/targets.h"
+#include "proto/utf8.h"
 #include "proto/value.h"
 
 #include <stdio.h>
@@ -62,6 +63,12 @@ const char *planner_state_text(enum planner_state state)
                                         [PLANNER_PARTLY] = "partly",
                                         [PLANNER_FAILED] = "failed"};
     return texts[state];
+}
+
+/* A sentence from outside may have been cut within a character. */
+static void cut_text(char *text)
+{
+    text[utf8_valid_size((const uint8_t *)text, strlen(text))] = '\0';
 }
 
 static struct graph_input object(const struct hash *id)
@@ -322,6 +329,7 @@ static void plan_over(struct planner *planner, enum planner_state state, const c
     va_start(args, format);
     (void)vsnprintf(planner->note, sizeof planner->note, format, args);
     va_end(args);
+    cut_text(planner->note);
     planner->state = state;
     planner->stage = STAGE_OVER;
 }
@@ -532,6 +540,7 @@ void planner_failed(struct planner *planner, const struct hash *action, const ch
         return;
     if (!planner->why[0])
         (void)snprintf(planner->why, sizeof planner->why, "%s", why);
+    cut_text(planner->why);
     advance(planner);
 }
 

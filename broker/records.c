@@ -1,0 +1,193 @@
+/* What the broker writes down beside results: see shell.h and docs/events.md. */
+#include "broker/shell.h"
+
+#include "common/cleanup.h"
+#include "proto/value.h"
+
+#include <stdio.h>
+#include <time.h>
+
+enum { QUARANTINE_VERSION = 1 };
+static const char quarantine_format[] = "wyckmill quarantine";
+static const char quarantine_prefix[] = "quarantine/";
+
+uint64_t shell_unix_ms(void)
+{
+    struct timespec now;
+    (void)clock_gettime(CLOCK_REALTIME, &now);
+    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+static void key_u64(struct pack *pack, const char *key, uint64_t value)
+{
+    pack_key(pack, key);
+    pack_u64(pack, value);
+}
+
+static void key_text(struct pack *pack, const char *key, const char *text)
+{
+    pack_key(pack, key);
+    pack_text(pack, text);
+}
+
+static void key_hash(struct pack *pack, const char *key, const struct hash *hash)
+{
+    pack_key(pack, key);
+    pack_hash(pack, hash);
+}
+
+/* Append the event; nobody waits for it, so it rides on the next commit. */
+static void append(struct shell *shell, struct buf *event)
+{
+    struct err err;
+    uint64_t sequence;
+    if (store_append_event(shell->store, buf_span(event), &sequence, &err))
+        shell_store_failed(shell, &err);
+    buf_done(event);
+    if (shell->commit_ms == UINT64_MAX)
+        shell->commit_ms = shell->now_ms + BROKER_COMMIT_MS;
+}
+
+void record_lease(struct shell *shell, const struct broker_action *action, const char *worker)
+{
+    struct buf event = {0};
+    struct pack pack;
+    pack_init(&pack, &event);
+    pack_map(&pack, 6);
+    key_u64(&pack, "attempt", action->attempt);
+    key_u64(&pack, "epoch", shell->epoch);
+    key_text(&pack, "event", "lease");
+    key_hash(&pack, "task", &action->task);
+    key_u64(&pack, "time", shell_unix_ms());
+    key_text(&pack, "worker", worker);
+    append(shell, &event);
+}
+
+void record_attempt(struct shell *shell, const struct hash *task, uint32_t attempt,
+                    enum attempt_end end, const char *worker,
+                    const struct message_outcome *outcome)
+{
+    struct buf event = {0};
+    struct pack pack;
+    pack_init(&pack, &event);
+    pack_map(&pack, outcome ? 11 : 7);
+    key_u64(&pack, "attempt", attempt);
+    if (outcome)
+        key_u64(&pack, "cpu_us", outcome->cpu_us);
+    key_text(&pack, "end", attempt_end_text(end));
+    key_u64(&pack, "epoch", shell->epoch);
+    key_text(&pack, "event", "attempt");
+    if (outcome) {
+        pack_key(&pack, "log");
+        pack_bytes(&pack, outcome->log);
+        key_text(&pack, "message", outcome->message.text);
+    }
+    key_hash(&pack, "task", task);
+    key_u64(&pack, "time", shell_unix_ms());
+    if (outcome)
+        key_u64(&pack, "wall_us", outcome->wall_us);
+    key_text(&pack, "worker", worker);
+    append(shell, &event);
+}
+
+void record_campaign(struct shell *shell, const char *what, const struct campaign_run *run)
+{
+    struct planner_status status;
+    planner_status(run->planner, &status);
+    struct buf event = {0};
+    struct pack pack;
+    pack_init(&pack, &event);
+    pack_map(&pack, 9);
+    key_u64(&pack, "cached", run->cached);
+    key_hash(&pack, "campaign", &run->id);
+    key_u64(&pack, "epoch", shell->epoch);
+    key_text(&pack, "event", what);
+    key_u64(&pack, "executed", run->executed);
+    key_text(&pack, "name", run->name);
+    key_text(&pack, "note", status.note);
+    key_text(&pack, "state", planner_state_text(status.state));
+    key_u64(&pack, "time", shell_unix_ms());
+    append(shell, &event);
+}
+
+/* ---- quarantine ---- */
+
+static void quarantine_ref(const struct hash *task, char ret[STORE_REF_NAME_SIZE])
+{
+    char hex[HASH_HEX_SIZE];
+    (void)snprintf(ret, STORE_REF_NAME_SIZE, "%s%s", quarantine_prefix, hash_hex(task, hex));
+}
+
+static void quarantine_encode(const struct hash *task, enum attempt_end end,
+                              const struct message_outcome *outcome, struct buf *out)
+{
+    struct pack pack;
+    pack_init(&pack, out);
+    pack_map(&pack, 7);
+    key_text(&pack, "end", attempt_end_text(end));
+    key_text(&pack, "format", quarantine_format);
+    pack_key(&pack, "log");
+    pack_bytes(&pack, outcome ? outcome->log : (struct span){0});
+    key_text(&pack, "message", outcome ? outcome->message.text : "");
+    key_hash(&pack, "task", task);
+    key_u64(&pack, "time", shell_unix_ms());
+    key_u64(&pack, "version", QUARANTINE_VERSION);
+}
+
+void record_quarantine(struct shell *shell, const struct hash *task, enum attempt_end end,
+                       const struct message_outcome *outcome)
+{
+    struct buf evidence = {0};
+    struct hash id;
+    struct err err;
+    char ref[STORE_REF_NAME_SIZE];
+    quarantine_encode(task, end, outcome, &evidence);
+    quarantine_ref(task, ref);
+    if (store_put(shell->store, "quarantine", buf_span(&evidence), &id, &err) ||
+        store_put_ref(shell->store, ref, &id, &err))
+        shell_store_failed(shell, &err);
+    buf_done(&evidence);
+    shell->quarantined++;
+    shell->dirty = true;
+}
+
+int record_quarantine_find(struct shell *shell, const struct hash *task,
+                           char ret_why[SENTENCE_SIZE])
+{
+    char ref[STORE_REF_NAME_SIZE], end[16] = "", message[MESSAGE_TEXT_SIZE] = "";
+    struct hash id;
+    if (!shell->quarantined)
+        return ERR_NOT_FOUND;
+    quarantine_ref(task, ref);
+    if (store_get_ref(shell->store, ref, &id, NULL))
+        return ERR_NOT_FOUND;
+
+    struct buf bytes = {0};
+    cleanup(document_free_ptr) struct document *document = NULL;
+    if (!store_get(shell->store, &id, &bytes, NULL) &&
+        !document_parse_format(buf_span(&bytes), &value_limits_message, quarantine_format,
+                               QUARANTINE_VERSION, &document, NULL)) {
+        struct value map = document_root(document);
+        (void)value_text(value_get(map, "end"), "end", end, sizeof end, NULL);
+        (void)value_text(value_get(map, "message"), "message", message, sizeof message, NULL);
+    }
+    (void)snprintf(ret_why, SENTENCE_SIZE, "in quarantine (%s)%s%s", end,
+                   message[0] ? ": " : "", message);
+    document_free(take(document)); /* before the bytes it borrows */
+    buf_done(&bytes);
+    return 0;
+}
+
+static int count_one(void *context, const char *name, const struct hash *id)
+{
+    (void)name;
+    (void)id;
+    ++*(uint64_t *)context;
+    return 0;
+}
+
+int record_quarantine_count(struct shell *shell, uint64_t *ret, struct err *err)
+{
+    *ret = 0;
+    return store_each_ref(shell->store, quarantine_prefix, count_one, ret, err);
+}

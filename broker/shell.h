@@ -1,0 +1,145 @@
+/* The broker's shell, shared by its files: loop.c (sockets, rounds), effects.c (carrying out
+ * the core's actions), campaigns.c (plans), blobs.c (objects in parts), records.c (event log,
+ * quarantine), status.c. Nothing outside includes this. */
+#ifndef WYCKMILL_BROKER_SHELL_H
+#define WYCKMILL_BROKER_SHELL_H
+
+#include "broker/broker.h"
+#include "broker/outbox.h"
+#include "broker/peers.h"
+#include "broker/planner.h"
+#include "common/span.h"
+#include "proto/messages.h"
+#include "store/store.h"
+
+enum {
+    CAMPAIGNS_MAX = 1024,
+    PROFILES_MAX = 1024,
+    BROKER_COMMIT_MS = 200,       /* longest wait of what nobody waits for */
+    PLAN_ACTIONS_PER_ROUND = 512, /* planned or found in the cache; then the sockets' turn */
+    SENTENCE_SIZE = 480,
+};
+
+/* A campaign of this run. */
+struct campaign_run {
+    char name[CAMPAIGN_NAME_SIZE];
+    struct hash id;
+    struct planner *planner;
+    int32_t priority;
+    uint64_t executed, cached; /* results fed: made in this broker run, found in the store */
+    bool hungry;               /* may have actions to hand out */
+    bool over;                 /* its end was logged */
+};
+
+/* A result that the next commit makes durable. */
+struct persisting {
+    struct hash task;
+    uint64_t epoch; /* as the worker said them: ACK repeats them */
+    uint32_t attempt;
+};
+
+struct uploads;
+
+struct shell {
+    const struct broker_options *options;
+    struct broker_limits limits;
+    struct store *store;
+    struct broker_core *core;
+    uint64_t epoch;    /* of this broker run */
+    uint64_t begin_ms; /* monotonic clock at the start */
+    uint64_t now_ms;   /* since then, as of this round */
+    char endpoint[ENDPOINT_SIZE], bulk[ENDPOINT_SIZE];
+
+    void *zmq, *control, *bulk_socket;
+    struct outbox *control_out, *bulk_out;
+    struct peers *peers;
+    uint32_t worker_next;           /* number for the next worker */
+    char (*profiles)[PROFILE_SIZE]; /* by profile id - 1 */
+    uint32_t n_profiles;
+    struct uploads *uploads;
+
+    struct campaign_run *campaigns;
+    uint32_t n_campaigns;
+    uint64_t quarantined; /* records in the store */
+
+    struct persisting *persisting;
+    size_t n_persisting, persisting_capacity;
+    bool dirty;         /* collected writes that somebody waits for */
+    uint64_t commit_ms; /* when those that nobody waits for are committed; UINT64_MAX: none */
+
+    uint64_t executed, cached, failed; /* results and failures of this run */
+    bool submitted, stop, stop_workers;
+    uint64_t idle_ms; /* since when all campaigns are over; UINT64_MAX: they are not */
+    bool idle_seen;   /* somebody asked for the status since */
+    struct err fatal; /* code != 0: the store failed, end */
+    uint64_t refused; /* messages that were malformed or not allowed */
+};
+
+/* ---- loop.c ---- */
+enum { LOG_TROUBLE, LOG_NEWS, LOG_DETAIL };
+void shell_log(const struct shell *shell, int level, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+/* A call on the store failed for good: the broker ends after this round. */
+void shell_store_failed(struct shell *shell, const struct err *err);
+uint64_t shell_unix_ms(void);
+
+/* ---- effects.c ---- */
+/* What an OUTCOME carries besides its event. */
+struct report {
+    const struct message_outcome *outcome;
+    const struct result *result; /* NULL unless the end is ATTEMPT_OK */
+};
+/* Step the core and carry out its actions. `report` is NULL but for RESULT. */
+int shell_step(struct shell *shell, struct broker_event event, const struct report *report,
+               struct err *err);
+/* After a commit: what was persisted is durable. */
+void shell_durable(struct shell *shell);
+/* The core's number for a profile text; 0 for the empty one. Errors: ERR_FULL. */
+int shell_profile(struct shell *shell, const char *text, uint32_t *ret_id, struct err *err);
+
+/* ---- campaigns.c ---- */
+/* Take over the campaigns of the store's refs. Errors: those of reading; a campaign that cannot
+ * be read is logged and left. */
+int campaigns_load(struct shell *shell, struct err *err);
+/* Errors: ERR_CORRUPT, ERR_CONFIG, ERR_NOT_FOUND (a source is missing), ERR_FULL. */
+int campaigns_submit(struct shell *shell, struct span bytes, struct hash *ret_id,
+                     struct err *err);
+/* Hand out actions: from the cache, or to the core. False: nothing is left to plan now. */
+bool campaigns_plan(struct shell *shell);
+void campaigns_result(struct shell *shell, const struct hash *task);
+void campaigns_failed(struct shell *shell, const struct hash *task, const char *why);
+bool campaigns_all_over(const struct shell *shell);
+void campaigns_done(struct shell *shell);
+
+/* ---- blobs.c ---- */
+struct uploads *uploads_new(void);
+void uploads_free(struct uploads *uploads);
+void blobs_put(struct shell *shell, struct span peer, const struct message_blob_put *put);
+void blobs_get(struct shell *shell, struct span peer, const struct message_blob_get *get);
+
+/* ---- records.c ---- */
+/* Entries of the store's event log. All are canonical maps with "epoch", "event" and "time"
+ * (Unix ms); see docs/events.md. */
+void record_lease(struct shell *shell, const struct broker_action *action, const char *worker);
+void record_attempt(struct shell *shell, const struct hash *task, uint32_t attempt,
+                    enum attempt_end end, const char *worker,
+                    const struct message_outcome *outcome);
+void record_campaign(struct shell *shell, const char *event, const struct campaign_run *run);
+/* Task and evidence, as an object of type "quarantine" under the ref "quarantine/TASK". */
+void record_quarantine(struct shell *shell, const struct hash *task, enum attempt_end end,
+                       const struct message_outcome *outcome);
+/* Errors: ERR_NOT_FOUND, it is in no quarantine; else 0 and why it is. */
+int record_quarantine_find(struct shell *shell, const struct hash *task,
+                           char ret_why[SENTENCE_SIZE]);
+/* How many there are. */
+int record_quarantine_count(struct shell *shell, uint64_t *ret, struct err *err);
+
+/* ---- address.c ---- */
+int address_write(const struct shell *shell, struct err *err);
+void address_remove(const struct shell *shell);
+
+/* ---- status.c ---- */
+/* JSON text, appended. `campaign` all zero: every campaign. */
+void status_print(const struct shell *shell, const struct hash *campaign, struct buf *out);
+
+#endif
