@@ -1,0 +1,195 @@
+/* The children of `wyckmill run`: see supervise.h. */
+#include "cli/supervise.h"
+
+#include "cli/cli.h"
+#include "common/cleanup.h"
+#include "common/file.h"
+#include "common/mem.h"
+#include "workers/runtime/spawn.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <time.h>
+
+enum {
+    ARGUMENTS_MAX = 10,
+    PATH_BYTES_MAX = 4096,
+    QUICK_MS = 3000,     /* a life shorter than this is a failure to start */
+    QUICK_LIVES_MAX = 6, /* so many in a row: give up */
+    PAUSE_MS = 100,      /* before the first restart; doubles */
+    LOG_TAIL_BYTES = 400,
+};
+
+struct child {
+    char name[24], log[PATH_BYTES_MAX];
+    const char *arguments[ARGUMENTS_MAX];
+    pid_t pid; /* 0: not running */
+    int64_t begin_ms, restart_ms;
+    int quick_lives;
+};
+
+struct supervisor {
+    char *store, *address;
+    uint32_t n; /* children; [0] is the broker */
+    struct child *children;
+};
+
+static int64_t now_ms(void)
+{
+    struct timespec now;
+    (void)clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+static int start(struct child *child, struct err *err)
+{
+    int log = open(child->log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
+    if (log < 0)
+        return err_errno(err, errno, "open '%s'", child->log);
+    const struct spawn spawn = {
+        .program = SPAWN_SELF, .argv = (char *const *)child->arguments, .fd3 = -1, .log = log};
+    int rc = spawn_start(&spawn, &child->pid, err);
+    (void)close(log);
+    child->begin_ms = now_ms();
+    return rc;
+}
+
+static void log_tail(const struct child *child, char *ret, size_t size)
+{
+    cleanup(fclose_ptr) FILE *file = fopen(child->log, "rb");
+    ret[0] = '\0';
+    if (!file)
+        return;
+    if (fseek(file, -(long)(size - 1), SEEK_END) != 0)
+        rewind(file);
+    size_t n = fread(ret, 1, size - 1, file);
+    while (n && ret[n - 1] == '\n')
+        n--;
+    ret[n] = '\0';
+}
+
+/* A child has ended: plan its restart, or give up. */
+static int ended(struct child *child, int status, struct err *err)
+{
+    char how[80], tail[LOG_TAIL_BYTES];
+    int64_t now = now_ms();
+    bool quick = now - child->begin_ms < QUICK_MS;
+    child->pid = 0;
+    child->quick_lives = quick ? child->quick_lives + 1 : 0;
+    spawn_status_text(status, how, sizeof how);
+    if (child->quick_lives >= QUICK_LIVES_MAX) {
+        bool busy = WIFEXITED(status) && WEXITSTATUS(status) == EXIT_TRY_AGAIN;
+        log_tail(child, tail, sizeof tail);
+        (void)err_set(err, busy ? ERR_BUSY : ERR_IO, "the %s ended %d times at once (%s): %s",
+                      child->name, child->quick_lives, how, tail);
+        return err_hint(err, "its log: %s", child->log);
+    }
+    child->restart_ms = now + (PAUSE_MS << child->quick_lives);
+    /* The first quick end may be a predecessor that is just dying: no reason for words. */
+    if (!quick || child->quick_lives > 2)
+        (void)fprintf(stderr, "\n%s ended (%s): started again\n", child->name, how);
+    return 0;
+}
+
+int supervisor_step(struct supervisor *supervisor, struct err *err)
+{
+    for (uint32_t i = 0; i < supervisor->n; i++) {
+        struct child *child = &supervisor->children[i];
+        int status, rc = 0;
+        if (child->pid && waitpid(child->pid, &status, WNOHANG) == child->pid)
+            rc = ended(child, status, err);
+        else if (!child->pid && now_ms() >= child->restart_ms)
+            rc = start(child, err);
+        if (rc)
+            return rc;
+    }
+    return 0;
+}
+
+static void set_child(struct supervisor *supervisor, uint32_t i, const char *folder)
+{
+    struct child *child = &supervisor->children[i];
+    const char *broker[] = {
+        "wyckmill",          "broker", "--store", supervisor->store, "--listen",
+        supervisor->address, NULL};
+    const char *worker[] = {"wyckmill", "worker", "--connect", supervisor->address,
+                            "--slots",  "1",      NULL};
+    if (i == 0)
+        (void)snprintf(child->name, sizeof child->name, "broker");
+    else
+        (void)snprintf(child->name, sizeof child->name, "worker-%u", i);
+    (void)snprintf(child->log, sizeof child->log, "%s/%s.log", folder, child->name);
+    if (i == 0)
+        memcpy(child->arguments, broker, sizeof broker);
+    else
+        memcpy(child->arguments, worker, sizeof worker);
+}
+
+int supervisor_start(const char *store, const char *address, uint32_t workers,
+                     struct supervisor **ret_supervisor, struct err *err)
+{
+    char folder[PATH_BYTES_MAX / 2];
+    (void)snprintf(folder, sizeof folder, "%s/log", store);
+    int rc = file_make_folder(folder, err);
+    if (rc)
+        return rc;
+    struct supervisor *supervisor = mem_new(1, sizeof *supervisor);
+    supervisor->store = mem_text(store);
+    supervisor->address = mem_text(address);
+    supervisor->n = workers + 1;
+    supervisor->children = mem_new(supervisor->n, sizeof *supervisor->children);
+    for (uint32_t i = 0; i < supervisor->n; i++)
+        set_child(supervisor, i, folder);
+    for (uint32_t i = 0; !rc && i < supervisor->n; i++)
+        rc = start(&supervisor->children[i], err);
+    if (rc) {
+        supervisor_free(supervisor);
+        return rc;
+    }
+    *ret_supervisor = supervisor;
+    return 0;
+}
+
+static bool all_ended(struct supervisor *supervisor)
+{
+    bool all = true;
+    for (uint32_t i = 0; i < supervisor->n; i++) {
+        struct child *child = &supervisor->children[i];
+        if (child->pid && waitpid(child->pid, NULL, WNOHANG) == child->pid)
+            child->pid = 0;
+        all &= !child->pid;
+    }
+    return all;
+}
+
+bool supervisor_end(struct supervisor *supervisor, int wait_ms, const volatile int *hurry)
+{
+    const struct timespec moment = {.tv_nsec = 20 * 1000000};
+    int64_t end = now_ms() + wait_ms;
+    int urged = *hurry;
+    bool all;
+    while (!(all = all_ended(supervisor)) && now_ms() < end && *hurry == urged)
+        (void)nanosleep(&moment, NULL);
+    for (uint32_t i = 0; i < supervisor->n; i++)
+        if (supervisor->children[i].pid)
+            (void)kill(supervisor->children[i].pid, SIGKILL);
+    while (!all_ended(supervisor))
+        (void)nanosleep(&moment, NULL);
+    return all;
+}
+
+void supervisor_free(struct supervisor *supervisor)
+{
+    const int now = 0;
+    if (!supervisor)
+        return;
+    (void)supervisor_end(supervisor, 0, &now);
+    free(supervisor->store);
+    free(supervisor->address);
+    free(supervisor->children);
+    free(supervisor);
+}

@@ -1,0 +1,30 @@
+/* The children of `wyckmill run`: one broker and some workers, each restarted when it dies. */
+#ifndef WYCKMILL_CLI_SUPERVISE_H
+#define WYCKMILL_CLI_SUPERVISE_H
+
+#include "common/err.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum { SUPERVISE_WORKERS_MAX = 256 };
+
+struct supervisor;
+
+/* Start a broker on `store` that listens at `address`, and `workers` workers that connect to
+ * it. Their logs go to STORE/log/. Errors: ERR_IO, ERR_NOT_FOUND (folder), ERR_FULL. */
+int supervisor_start(const char *store, const char *address, uint32_t workers,
+                     struct supervisor **ret_supervisor, struct err *err);
+
+/* Look after the children: a dead one is started again, after a pause that doubles. Call often.
+ * Errors: ERR_IO when one keeps dying at once (the sentence has the end of its log), ERR_BUSY
+ * when the broker finds the store in use. */
+int supervisor_step(struct supervisor *supervisor, struct err *err);
+
+/* Nobody is restarted any more; wait at most `wait_ms` for all to end (they were asked by
+ * STOP), then kill the rest. Returns whether all had ended by themselves. NULL allowed in free.
+ */
+bool supervisor_end(struct supervisor *supervisor, int wait_ms, const volatile int *hurry);
+void supervisor_free(struct supervisor *supervisor);
+
+#endif

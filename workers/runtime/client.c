@@ -1,0 +1,197 @@
+/* The client side: see client.h. */
+#include "workers/runtime/client.h"
+
+#include "common/cleanup.h"
+#include "common/mem.h"
+#include "proto/endpoint.h"
+#include "workers/runtime/net.h"
+
+#include <stdlib.h>
+#include <time.h>
+
+enum { ASK_AGAIN_MS = 1000, LINGER_MS = 1000 };
+
+struct client {
+    void *context, *control, *bulk;
+    char address[ENDPOINT_SIZE];
+    int timeout_ms;
+};
+
+static int64_t now_ms(void)
+{
+    struct timespec now;
+    (void)clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+static int unreachable(const struct client *client, struct err *err)
+{
+    (void)err_set(err, ERR_NETWORK, "no broker answers at %s within %.1f s", client->address,
+                  client->timeout_ms / 1000.0);
+    (void)err_hint(err, "start one: wyckmill broker --store DIR --listen %s", client->address);
+    return ERR_NETWORK;
+}
+
+/* One received message of type `want`, or 0 when there is none yet. PROBLEM is an error;
+ * whatever else comes (answers to questions asked twice) is passed over. `frame` is the
+ * caller's to close after a 1. */
+static int receive(void *socket, enum message_type want, zmq_msg_t *frame,
+                   struct message *ret_message, struct err *err)
+{
+    while (net_receive(socket, frame)) {
+        int rc = message_decode(net_span(frame), ret_message, err);
+        if (!rc && ret_message->type == want)
+            return 1;
+        if (!rc && ret_message->type == MESSAGE_TYPE_problem)
+            rc = err_set(err, ERR_INVALID, "the broker says: %s",
+                         ret_message->problem.sentence.text);
+        (void)zmq_msg_close(frame);
+        if (rc)
+            return rc;
+    }
+    return 0;
+}
+
+/* Ask, repeat each second, until an answer of type `want` comes. */
+static int ask(struct client *client, void *socket, const struct message *question,
+               enum message_type want, zmq_msg_t *frame, struct message *ret_answer,
+               struct err *err)
+{
+    int64_t begin = now_ms(), asked = begin - ASK_AGAIN_MS;
+    for (;;) {
+        int64_t now = now_ms();
+        if (now - begin >= client->timeout_ms)
+            return unreachable(client, err);
+        if (now - asked >= ASK_AGAIN_MS && !net_send(socket, question, NULL))
+            asked = now;
+        int rc = receive(socket, want, frame, ret_answer, err);
+        if (rc)
+            return rc < 0 ? rc : 0;
+        /* Not connected yet: look again soon. */
+        zmq_pollitem_t item = {.socket = socket, .events = ZMQ_POLLIN};
+        (void)zmq_poll(&item, 1, asked < begin ? 20 : 200);
+    }
+}
+
+int client_open(const char *address, int timeout_ms, struct client **ret_client,
+                struct err *err)
+{
+    char bulk[ENDPOINT_SIZE];
+    cleanup(client_close_ptr) struct client *client = mem_new(1, sizeof *client);
+    client->timeout_ms = timeout_ms;
+    int rc = endpoint_parse(address, client->address, err);
+    if (!rc)
+        rc = endpoint_bulk(client->address, bulk, err);
+    if (rc)
+        return rc;
+    client->context = zmq_ctx_new();
+    rc = net_connect(client->context, client->address, &client->control, err);
+    if (!rc)
+        rc = net_connect(client->context, bulk, &client->bulk, err);
+    struct buf status = {0};
+    if (!rc)
+        rc = client_status(client, NULL, &status, err);
+    buf_done(&status);
+    if (!rc)
+        *ret_client = take(client);
+    return rc;
+}
+
+void client_close(struct client *client)
+{
+    if (!client)
+        return;
+    net_close(client->control, LINGER_MS);
+    net_close(client->bulk, 0);
+    if (client->context)
+        (void)zmq_ctx_term(client->context);
+    free(client);
+}
+
+void client_close_ptr(struct client **client)
+{
+    client_close(*client);
+}
+
+/* Send the part at *offset; *offset becomes what the broker wants next. */
+static int put_part(struct client *client, const struct hash *id, const char *type,
+                    struct span bytes, uint64_t *offset, struct err *err)
+{
+    struct message question = {.type = MESSAGE_TYPE_blob_put}, answer;
+    zmq_msg_t frame;
+    uint64_t left = bytes.size - *offset;
+    question.blob_put.id = *id;
+    message_text_set(&question.blob_put.type, type);
+    question.blob_put.total = bytes.size;
+    question.blob_put.offset = *offset;
+    question.blob_put.data = (struct span){
+        bytes.data + *offset, left < MESSAGE_CHUNK_BYTES_MAX ? left : MESSAGE_CHUNK_BYTES_MAX};
+    int rc =
+        ask(client, client->bulk, &question, MESSAGE_TYPE_blob_state, &frame, &answer, err);
+    if (rc)
+        return rc;
+    if (answer.blob_state.problem.text[0])
+        rc = err_set(err, ERR_INVALID, "the broker refuses an object: %s",
+                     answer.blob_state.problem.text);
+    else if (hash_equal(&answer.blob_state.id, id)) /* else a late answer to an earlier part */
+        *offset = answer.blob_state.next;
+    (void)zmq_msg_close(&frame);
+    return rc;
+}
+
+int client_put(struct client *client, const char *type, struct span bytes, struct hash *ret_id,
+               struct err *err)
+{
+    struct hash id = hash_bytes(bytes);
+    uint64_t offset = 0;
+    int rc;
+    do {
+        rc = put_part(client, &id, type, bytes, &offset, err);
+        if (!rc && offset > bytes.size)
+            rc = err_set(err, ERR_CORRUPT, "the broker wants byte %llu of %zu",
+                         (unsigned long long)offset, bytes.size);
+    } while (!rc && offset < bytes.size);
+    if (!rc)
+        *ret_id = id;
+    return rc;
+}
+
+int client_submit(struct client *client, struct span campaign, struct hash *ret_id,
+                  struct err *err)
+{
+    struct message question = {.type = MESSAGE_TYPE_submit}, answer;
+    zmq_msg_t frame;
+    question.submit.campaign = campaign;
+    int rc =
+        ask(client, client->control, &question, MESSAGE_TYPE_submitted, &frame, &answer, err);
+    if (rc)
+        return rc;
+    if (answer.submitted.problem.text[0])
+        rc = err_set(err, ERR_CONFIG, "the broker refuses the campaign: %s",
+                     answer.submitted.problem.text);
+    else
+        *ret_id = answer.submitted.campaign;
+    (void)zmq_msg_close(&frame);
+    return rc;
+}
+
+int client_status(struct client *client, const struct hash *campaign, struct buf *ret_json,
+                  struct err *err)
+{
+    struct message question = {.type = MESSAGE_TYPE_status_get}, answer;
+    zmq_msg_t frame;
+    question.status_get.campaign = campaign ? *campaign : (struct hash){0};
+    int rc = ask(client, client->control, &question, MESSAGE_TYPE_status, &frame, &answer, err);
+    if (rc)
+        return rc;
+    buf_append(ret_json, answer.status.json.data, answer.status.json.size);
+    (void)zmq_msg_close(&frame);
+    return 0;
+}
+
+int client_stop(struct client *client, bool workers, struct err *err)
+{
+    struct message message = {.type = MESSAGE_TYPE_stop};
+    message.stop.workers = workers;
+    return net_send(client->control, &message, err);
+}

@@ -1,0 +1,38 @@
+/* The client side of the broker's protocol: put objects, submit, ask for the status. One call
+ * at a time, each with a time limit; a broker that restarts meanwhile is asked again. Thread:
+ * one. */
+#ifndef WYCKMILL_WORKERS_RUNTIME_CLIENT_H
+#define WYCKMILL_WORKERS_RUNTIME_CLIENT_H
+
+#include "common/err.h"
+#include "common/hash.h"
+#include "common/span.h"
+
+#include <stdbool.h>
+
+struct client;
+
+enum { CLIENT_TIMEOUT_MS = 3000 };
+
+/* Errors: ERR_INVALID (address); ERR_NETWORK with a hint when nobody answers within
+ * `timeout_ms`. */
+int client_open(const char *address, int timeout_ms, struct client **ret_client,
+                struct err *err);
+void client_close(struct client *client);
+void client_close_ptr(struct client **client);
+
+/* The broker has the object, verified against its hash (durable with the next commit). */
+int client_put(struct client *client, const char *type, struct span bytes, struct hash *ret_id,
+               struct err *err);
+/* Durable on return. Errors: ERR_CONFIG (refused; the sentence is the broker's), ERR_NETWORK.
+ */
+int client_submit(struct client *client, struct span campaign, struct hash *ret_id,
+                  struct err *err);
+/* Status JSON of one campaign, or of all with NULL; appended to `ret_json`. */
+int client_status(struct client *client, const struct hash *campaign, struct buf *ret_json,
+                  struct err *err);
+/* Ask the broker to end (and its workers to end after what they run). No answer is waited for.
+ */
+int client_stop(struct client *client, bool workers, struct err *err);
+
+#endif
