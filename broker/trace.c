@@ -39,8 +39,11 @@ void broker_trace(const struct broker_event *event, const struct broker_actions 
                   struct buf *out)
 {
     buf_print(out, "[%5llu] ", (unsigned long long)event->now_ms);
-    print(out, broker_event_text(event->type), event_fields[event->type], event->worker,
-          &event->task, event->attempt, event->end);
+    /* What the core refuses as no event has a line as well. */
+    unsigned fields =
+        (unsigned)event->type < BROKER_EVENT_COUNT ? event_fields[event->type] : 0;
+    print(out, broker_event_text(event->type), fields, event->worker, &event->task,
+          event->attempt, event->end);
     for (size_t i = 0; i < actions->n; i++) {
         const struct broker_action *action = &actions->items[i];
         buf_print(out, "%s", i ? ", " : " -> ");

@@ -222,7 +222,7 @@ static void see(struct world *world, const struct broker_event *cause,
     case BROKER_ACTION_COUNT:
         break;
     }
-    must(world, !"an action of no known type");
+    must(world, action->type < BROKER_ACTION_COUNT);
 }
 
 /* A worker with an idle slot and a ready task that fits it must not both wait. */
