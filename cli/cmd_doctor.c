@@ -6,7 +6,7 @@
 #include "proto/action.h"
 
 #include <lmdb.h>
-#include <msgpack/version.h>
+#include <msgpack.h>
 #include <openssl/crypto.h>
 #include <spglib.h>
 #include <string.h>
