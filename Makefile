@@ -1,5 +1,5 @@
 # Everything else is meson's: `meson compile -C build`, `meson test -C build`.
-.PHONY: build demo test check-packages clean
+.PHONY: build demo test soak check-packages clean
 
 build: check-packages
 	@tools/build build
@@ -11,6 +11,10 @@ demo: build
 test:
 	@tools/require-packages packages.txt packages-test.txt
 	@tools/test
+
+soak:
+	@tools/require-packages packages.txt packages-test.txt
+	@tools/test soak
 
 check-packages:
 	@tools/require-packages packages.txt
