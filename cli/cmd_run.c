@@ -24,6 +24,7 @@ enum {
     KEY_HELP_CONFIG = 256,
     START_MS = 15000, /* for the broker to open its store and listen */
     LOOK_MS = 100,    /* between looks at the children and the status */
+    WATCH_MS = 500,   /* for a status, before the children are looked at again */
     LEAVE_MS = 5000,  /* for children when the work is over */
     STEP_MS = 600000, /* for children to finish what runs after Ctrl-C */
 };
@@ -137,11 +138,27 @@ struct run {
     char address[200];
 };
 
+/* By id: a late answer to an earlier question may list others. NULL: not there. */
+static const json_t *find_campaign_row(const json_t *root, const struct hash *id)
+{
+    char hex[HASH_HEX_SIZE];
+    const json_t *row;
+    size_t i;
+    (void)hash_hex(id, hex);
+    json_array_foreach(json_object_get(root, "campaigns"), i, row)
+    {
+        const char *text = json_string_value(json_object_get(row, "id"));
+        if (text && strcmp(text, hex) == 0)
+            return row;
+    }
+    return NULL;
+}
+
 /* Where the campaign stands by the broker's status: "" when it does not say. */
 static void read_status(struct run *run, const char *json, size_t size, char state[16])
 {
     json_t *root = json_loadb(json, size, 0, NULL);
-    const json_t *campaign = json_array_get(json_object_get(root, "campaigns"), 0);
+    const json_t *campaign = find_campaign_row(root, &run->campaign);
     const char *text = json_string_value(json_object_get(campaign, "state"));
     const char *stage = json_string_value(json_object_get(campaign, "stage"));
     long long finished = json_integer_value(json_object_get(campaign, "finished"));
@@ -184,6 +201,7 @@ static int connect_broker(struct run *run, struct err *err)
 static int watch(struct run *run, struct err *err)
 {
     char state[16] = "running";
+    client_patience(run->client, WATCH_MS); /* a dead broker is to be seen soon */
     while (!strcmp(state, "running") || !state[0]) {
         struct buf json = {0};
         struct err silence;
@@ -219,8 +237,6 @@ static void leave(struct run *run, int rc)
         return;
     if (rc == ERR_INTERRUPTED)
         (void)fprintf(stderr, "\nfinishing what runs; Ctrl-C again leaves at once\n");
-    if (run->client)
-        (void)client_stop(run->client, true, NULL);
     client_close(take(run->client));
     bool work_left = rc == ERR_INTERRUPTED;
     (void)supervisor_end(run->supervisor, work_left ? STEP_MS : LEAVE_MS, &interrupts);

@@ -22,6 +22,7 @@ enum {
     QUICK_LIVES_MAX = 6, /* so many in a row: give up */
     PAUSE_MS = 100,      /* before the first restart; doubles */
     LOG_TAIL_BYTES = 400,
+    BROKER_END_MS = 10000, /* for its last commit */
 };
 
 struct child {
@@ -154,10 +155,11 @@ int supervisor_start(const char *store, const char *address, uint32_t workers,
     return 0;
 }
 
-static bool all_ended(struct supervisor *supervisor)
+/* Have children first..last-1 all ended? */
+static bool all_ended(struct supervisor *supervisor, uint32_t first, uint32_t last)
 {
     bool all = true;
-    for (uint32_t i = 0; i < supervisor->n; i++) {
+    for (uint32_t i = first; i < last; i++) {
         struct child *child = &supervisor->children[i];
         if (child->pid && waitpid(child->pid, NULL, WNOHANG) == child->pid)
             child->pid = 0;
@@ -166,28 +168,44 @@ static bool all_ended(struct supervisor *supervisor)
     return all;
 }
 
-bool supervisor_end(struct supervisor *supervisor, int wait_ms, const volatile int *hurry)
+static void send_signal(const struct supervisor *supervisor, uint32_t first, uint32_t last,
+                        int number)
+{
+    for (uint32_t i = first; i < last; i++)
+        if (supervisor->children[i].pid)
+            (void)kill(supervisor->children[i].pid, number);
+}
+
+static bool wait_for(struct supervisor *supervisor, uint32_t first, uint32_t last, int wait_ms,
+                     const volatile int *hurry, int urged)
 {
     const struct timespec moment = {.tv_nsec = 20 * 1000000};
     int64_t end = now_ms() + wait_ms;
-    int urged = *hurry;
     bool all;
-    while (!(all = all_ended(supervisor)) && now_ms() < end && *hurry == urged)
+    while (!(all = all_ended(supervisor, first, last)) && now_ms() < end && *hurry == urged)
         (void)nanosleep(&moment, NULL);
-    for (uint32_t i = 0; i < supervisor->n; i++)
-        if (supervisor->children[i].pid)
-            (void)kill(supervisor->children[i].pid, SIGKILL);
-    while (!all_ended(supervisor))
-        (void)nanosleep(&moment, NULL);
+    return all;
+}
+
+bool supervisor_end(struct supervisor *supervisor, int wait_ms, const volatile int *hurry)
+{
+    int urged = *hurry;
+    send_signal(supervisor, 1, supervisor->n, SIGTERM);
+    bool all = wait_for(supervisor, 1, supervisor->n, wait_ms, hurry, urged);
+    send_signal(supervisor, 0, 1, SIGTERM);
+    all &= wait_for(supervisor, 0, 1, BROKER_END_MS, hurry, urged);
+    send_signal(supervisor, 0, supervisor->n, SIGKILL);
+    (void)wait_for(supervisor, 0, supervisor->n, INT32_MAX, hurry, *hurry);
     return all;
 }
 
 void supervisor_free(struct supervisor *supervisor)
 {
-    const int now = 0;
+    const int calm = 0;
     if (!supervisor)
         return;
-    (void)supervisor_end(supervisor, 0, &now);
+    send_signal(supervisor, 0, supervisor->n, SIGKILL);
+    (void)wait_for(supervisor, 0, supervisor->n, INT32_MAX, &calm, calm);
     free(supervisor->store);
     free(supervisor->address);
     free(supervisor->children);

@@ -21,10 +21,12 @@ int supervisor_start(const char *store, const char *address, uint32_t workers,
  * when the broker finds the store in use. */
 int supervisor_step(struct supervisor *supervisor, struct err *err);
 
-/* Nobody is restarted any more; wait at most `wait_ms` for all to end (they were asked by
- * STOP), then kill the rest. Returns whether all had ended by themselves. NULL allowed in free.
- */
+/* Ask the workers to leave and wait at most `wait_ms` for them to finish and deliver what they
+ * run, while the broker is still there to take it; then the broker. Nobody is restarted any
+ * more; who stays is killed, and so are all at once when *hurry changes. Returns whether all had
+ * ended by themselves. */
 bool supervisor_end(struct supervisor *supervisor, int wait_ms, const volatile int *hurry);
+/* Kills whom supervisor_end did not end. NULL allowed. */
 void supervisor_free(struct supervisor *supervisor);
 
 #endif

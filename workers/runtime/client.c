@@ -4,25 +4,18 @@
 #include "common/cleanup.h"
 #include "common/mem.h"
 #include "proto/endpoint.h"
+#include "workers/runtime/clock.h"
 #include "workers/runtime/net.h"
 
 #include <stdlib.h>
-#include <time.h>
 
-enum { ASK_AGAIN_MS = 1000, LINGER_MS = 1000 };
+enum { ASK_AGAIN_MS = 1000 };
 
 struct client {
     void *context, *control, *bulk;
     char address[ENDPOINT_SIZE];
     int timeout_ms;
 };
-
-static int64_t now_ms(void)
-{
-    struct timespec now;
-    (void)clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
 
 static int unreachable(const struct client *client, struct err *err)
 {
@@ -57,9 +50,9 @@ static int ask(struct client *client, void *socket, const struct message *questi
                enum message_type want, zmq_msg_t *frame, struct message *ret_answer,
                struct err *err)
 {
-    int64_t begin = now_ms(), asked = begin - ASK_AGAIN_MS;
+    int64_t begin = (int64_t)clock_ms(), asked = begin - ASK_AGAIN_MS;
     for (;;) {
-        int64_t now = now_ms();
+        int64_t now = (int64_t)clock_ms();
         if (now - begin >= client->timeout_ms)
             return unreachable(client, err);
         if (now - asked >= ASK_AGAIN_MS && !net_send(socket, question, NULL))
@@ -101,7 +94,7 @@ void client_close(struct client *client)
 {
     if (!client)
         return;
-    net_close(client->control, LINGER_MS);
+    net_close(client->control, 0);
     net_close(client->bulk, 0);
     if (client->context)
         (void)zmq_ctx_term(client->context);
@@ -111,6 +104,11 @@ void client_close(struct client *client)
 void client_close_ptr(struct client **client)
 {
     client_close(*client);
+}
+
+void client_patience(struct client *client, int timeout_ms)
+{
+    client->timeout_ms = timeout_ms;
 }
 
 /* Send the part at *offset; *offset becomes what the broker wants next. */
@@ -187,11 +185,4 @@ int client_status(struct client *client, const struct hash *campaign, struct buf
     buf_append(ret_json, answer.status.json.data, answer.status.json.size);
     (void)zmq_msg_close(&frame);
     return 0;
-}
-
-int client_stop(struct client *client, bool workers, struct err *err)
-{
-    struct message message = {.type = MESSAGE_TYPE_stop};
-    message.stop.workers = workers;
-    return net_send(client->control, &message, err);
 }

@@ -19,6 +19,8 @@ enum { CLIENT_TIMEOUT_MS = 3000 };
 int client_open(const char *address, int timeout_ms, struct client **ret_client,
                 struct err *err);
 void client_close(struct client *client);
+/* Another time limit for the calls to come. */
+void client_patience(struct client *client, int timeout_ms);
 void client_close_ptr(struct client **client);
 
 /* The broker has the object, verified against its hash (durable with the next commit). */
@@ -31,8 +33,5 @@ int client_submit(struct client *client, struct span campaign, struct hash *ret_
 /* Status JSON of one campaign, or of all with NULL; appended to `ret_json`. */
 int client_status(struct client *client, const struct hash *campaign, struct buf *ret_json,
                   struct err *err);
-/* Ask the broker to end (and its workers to end after what they run). No answer is waited for.
- */
-int client_stop(struct client *client, bool workers, struct err *err);
 
 #endif

@@ -30,13 +30,15 @@ struct link {
     /* the thread's own */
     void *pair, *control, *monitor;
     bool welcomed;
+    uint32_t hellos; /* not yet answered */
     uint64_t epoch;
     uint64_t alive_ms, next_ms; /* interval; next HELLO or ALIVE */
 };
 
 static void say_hello(struct link *link)
 {
-    (void)net_send(link->control, &link->hello, NULL);
+    if (net_send(link->control, &link->hello, NULL) == 0)
+        link->hellos++;
     link->next_ms = clock_ms() + HELLO_MS;
 }
 
@@ -54,6 +56,7 @@ static void lose(struct link *link)
     if (link->welcomed)
         (void)net_send_frame(link->pair, (struct span){0}, NULL);
     link->welcomed = false;
+    link->hellos = 0;
     link->next_ms = clock_ms() + HELLO_MS;
 }
 
@@ -89,6 +92,10 @@ static void on_welcome(struct link *link, const struct message_welcome *welcome)
     link->epoch = welcome->epoch;
     link->welcomed = true;
     link->next_ms = clock_ms() + link->alive_ms;
+    if (link->hellos > 0)
+        link->hellos--;
+    else /* not an answer: "who are you?" */
+        say_hello(link);
 }
 
 static void on_control(struct link *link)

@@ -135,6 +135,11 @@ static void test_worker__says_hello_until_it_is_welcome(void **state)
     message_text_set(&problem.problem.sentence, "who are you?");
     fake_answer(&f->fake, f->fake.control, &problem);
     fake_welcome(&f->fake, 1, HEARTBEAT_MS);
+    (void)fake_expect(&f->fake, f->fake.control, MESSAGE_TYPE_alive);
+    struct message welcome = {.type = MESSAGE_TYPE_welcome,
+                              .welcome = {.epoch = 1, .heartbeat_ms = HEARTBEAT_MS}};
+    fake_answer(&f->fake, f->fake.control, &welcome); /* not asked for: "who are you?" */
+    fake_welcome(&f->fake, 1, HEARTBEAT_MS);
 }
 
 static void test_worker__fetches_runs_and_delivers(void **state)
