@@ -3,6 +3,7 @@
 #define WYCKMILL_CRYSTAL_MATRIX_H
 
 #include <math.h>
+#include <stdint.h>
 #include <string.h>
 
 /* C17 does not let `double (*)[3]` pass as `const double (*)[3]`. */
@@ -56,6 +57,14 @@ static inline double wrap_unit(double x)
 static inline double wrap_half(double x)
 {
     return x - rint(x);
+}
+
+/* For ordering fractional coordinates: cells of a millionth, 0..999999, so that rounding noise
+ * does not change the order. Files give six digits and symmetry averages them in halves, thirds,
+ * quarters: the cells' bounds are put beside all of these (1 / sqrt 2). */
+static inline int64_t coordinate_key(double x)
+{
+    return (int64_t)floor(x * 1e6 + 0.29289321881345254) % 1000000;
 }
 
 #endif

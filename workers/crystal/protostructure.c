@@ -9,6 +9,7 @@
 
 #include "common/mem.h"
 #include "workers/crystal/elements.h"
+#include "workers/crystal/origins.h"
 
 #include <stdlib.h>
 
@@ -74,12 +75,52 @@ static int compare_sites(const void *a, const void *b)
     return x->letter != y->letter ? (int)x->letter - y->letter : (int)x->element - y->element;
 }
 
-/* The one form of this choice of origin and axes. Equivalent choices (the cosets of the
- * Euclidean normalizer) would each relabel the letters, be sorted like this, and the smallest
- * would win. */
-void protostructure_canonicalize(struct protostructure *proto)
+void protostructure_sort(struct protostructure *proto)
 {
     qsort(proto->sites, proto->n_sites, sizeof *proto->sites, compare_sites);
+}
+
+/* By electronegativity, elements without a value first; then by number. */
+static int compare_electropositive(uint8_t a, uint8_t b)
+{
+    double x = element_get(a)->electronegativity, y = element_get(b)->electronegativity;
+    if (x != y)
+        return x < y ? -1 : 1;
+    return (int)a - b;
+}
+
+int protostructure_compare_origins(const struct protostructure *a,
+                                   const struct protostructure *b)
+{
+    int order = 0;
+    for (uint32_t i = 0; i < a->n_sites && order == 0; i++)
+        order = (int)a->sites[i].letter - b->sites[i].letter;
+    for (uint32_t i = 0; i < a->n_sites && order == 0; i++)
+        order = compare_electropositive(a->sites[i].element, b->sites[i].element);
+    return order;
+}
+
+/* The first of the descriptions from all equivalent origins. (Other choices of axes would
+ * each relabel the letters in the same way.) */
+void protostructure_canonicalize(struct protostructure *proto)
+{
+    const struct spacegroup *group = spacegroup_get(proto->spacegroup);
+    protostructure_sort(proto);
+    if (!group || proto->n_sites == 0 || protostructure_check(proto, NULL))
+        return;
+    const struct origins *origins = origins_get(group);
+    struct protostructure given = {.spacegroup = proto->spacegroup}, other = given;
+    protostructure_copy(&given, proto);
+    for (uint32_t o = 1; o < origins->n; o++) {
+        protostructure_copy(&other, &given);
+        for (uint32_t i = 0; i < other.n_sites; i++)
+            other.sites[i].letter = origins->items[o].letters[given.sites[i].letter];
+        protostructure_sort(&other);
+        if (protostructure_compare_origins(&other, proto) < 0)
+            memcpy(proto->sites, other.sites, other.n_sites * sizeof *other.sites);
+        protostructure_done(&other);
+    }
+    protostructure_done(&given);
 }
 
 int protostructure_compare(const struct protostructure *a, const struct protostructure *b)

@@ -54,7 +54,17 @@ uint32_t protostructure_atoms(const struct protostructure *proto);
 uint32_t protostructure_dof(const struct protostructure *proto);
 /* Checks group, letters and occupation of fixed positions. Errors: ERR_INVALID. */
 int protostructure_check(const struct protostructure *proto, struct err *err);
-/* Sort sites; the smallest equivalent description. (Normalizers come with their table.) */
+/* Sites into ascending order (letter, element). */
+void protostructure_sort(struct protostructure *proto);
+/* Which of two sorted descriptions of one crystal comes first: the one with the smaller letters,
+ * whatever the elements (so that a structure type has one set of letters); then the one with the
+ * more electropositive elements on the first letters (so that cations have the same letters in
+ * all salts of a type). 0 for equal ones. */
+int protostructure_compare_origins(const struct protostructure *a,
+                                   const struct protostructure *b);
+/* The first of the descriptions that differ by the choice of origin, sorted. Records of
+ * structure_to_record are in this form; do not call it on a record's proto, whose coordinates
+ * belong to its letters. */
 void protostructure_canonicalize(struct protostructure *proto);
 /* A total order (group, number of sites, sites), 0 for equal ones: for sorting and searching. */
 int protostructure_compare(const struct protostructure *a, const struct protostructure *b);

@@ -9,6 +9,7 @@
 #include "common/cleanup.h"
 #include "common/mem.h"
 #include "workers/crystal/matrix.h"
+#include "workers/crystal/origins.h"
 
 #include <spglib.h>
 #include <stdlib.h>
@@ -203,17 +204,85 @@ static int fit_orbit(const struct standard *standard, const double (*frac)[3], u
                    group->number);
 }
 
+static int compare_sites(const struct site *a, const struct site *b)
+{
+    if (a->letter != b->letter)
+        return a->letter < b->letter ? -1 : 1;
+    return (a->element > b->element) - (a->element < b->element);
+}
+
 static int compare_occupied(const void *a, const void *b)
 {
     const struct occupied *x = a, *y = b;
-    if (x->site.letter != y->site.letter)
-        return x->site.letter < y->site.letter ? -1 : 1;
-    if (x->site.element != y->site.element)
-        return x->site.element < y->site.element ? -1 : 1;
-    for (int k = 0; k < 3; k++)
-        if (x->free[k] != y->free[k])
-            return x->free[k] < y->free[k] ? -1 : 1;
+    int order = compare_sites(&x->site, &y->site);
+    for (int k = 0; k < 3 && order == 0; k++) {
+        int64_t p = coordinate_key(x->free[k]), q = coordinate_key(y->free[k]);
+        order = (p > q) - (p < q);
+    }
+    return order;
+}
+
+/* The same orbits seen from another origin. */
+static int shift_origin(const struct standard *standard, const struct origin *origin,
+                        const struct occupied *from, uint32_t n, struct occupied *to,
+                        struct err *err)
+{
+    const struct wyckoff_position *positions = standard->group->positions;
+    for (uint32_t i = 0; i < n; i++) {
+        double point[1][3], error;
+        wyckoff_coordinates(&positions[from[i].site.letter], 0, from[i].free, point[0]);
+        for (int k = 0; k < 3; k++)
+            point[0][k] = wrap_unit(point[0][k] + origin->shift[k] / 24.0);
+        to[i].site.letter = origin->letters[from[i].site.letter];
+        to[i].site.element = from[i].site.element;
+        int rc = wyckoff_parameters(&positions[to[i].site.letter], CONST_MATRIX(point), 1,
+                                    CONST_MATRIX(standard->lattice), fit_angstrom, to[i].free,
+                                    &error, err);
+        if (rc)
+            return rc;
+    }
+    qsort(to, n, sizeof *to, compare_occupied);
     return 0;
+}
+
+/* < 0 when the description from this origin comes before `best`. */
+static int compare_origin(const struct origin *origin, const struct occupied *given,
+                          const struct occupied *best, uint32_t n)
+{
+    struct site shifted[SITES_MAX], sites[SITES_MAX];
+    struct protostructure a = {.n_sites = (uint16_t)n, .sites = shifted},
+                          b = {.n_sites = (uint16_t)n, .sites = sites};
+    for (uint32_t i = 0; i < n; i++) {
+        shifted[i] =
+            (struct site){origin->letters[given[i].site.letter], given[i].site.element};
+        sites[i] = best[i].site;
+    }
+    protostructure_sort(&a);
+    return protostructure_compare_origins(&a, &b);
+}
+
+/* Of all equivalent origins take the first in the order of protostructure_compare_origins, then
+ * of coordinates: which of them spglib finds depends on how the crystal was given. */
+static int smallest_origin(const struct standard *standard, struct occupied *occupied,
+                           uint32_t n, struct err *err)
+{
+    const struct origins *origins = origins_get(standard->group);
+    struct occupied *given = mem_copy(occupied, n * sizeof *given);
+    struct occupied *other = mem_new(n, sizeof *other);
+    int rc = 0;
+    for (uint32_t o = 1; o < origins->n && rc == 0; o++) {
+        int order = compare_origin(&origins->items[o], given, occupied, n);
+        if (order > 0)
+            continue;
+        rc = shift_origin(standard, &origins->items[o], given, n, other, err);
+        for (uint32_t i = 0; i < n && rc == 0 && order == 0; i++)
+            order = compare_occupied(&other[i], &occupied[i]);
+        if (rc == 0 && order < 0)
+            memcpy(occupied, other, n * sizeof *other);
+    }
+    free(given);
+    free(other);
+    return rc;
 }
 
 static int fit_orbits(const struct standard *standard, double symprec,
@@ -241,7 +310,7 @@ static int fit_orbits(const struct standard *standard, double symprec,
     }
     qsort(occupied, n_orbits, sizeof *occupied, compare_occupied);
     *ret_n = n_orbits;
-    return 0;
+    return smallest_origin(standard, occupied, n_orbits, err);
 }
 
 static void fill_record(const struct structure *structure, const struct standard *standard,

@@ -3,6 +3,7 @@
 #include "workers/crystal/wyckoff.h"
 
 #include "common/mem.h"
+#include "workers/crystal/matrix.h"
 #include "common/text.h"
 #include "workers/crystal/wyckoff_table.h"
 
@@ -397,12 +398,6 @@ static double fit_try(struct fit *fit, uint32_t k, double ret_free[3])
     return distance(fit->lattice, at, fit->frac[0], NULL);
 }
 
-/* For comparing: millionths, so that rounding noise around 0 does not change the order. */
-static int64_t parameter_key(double value)
-{
-    return (int64_t)rint(value * 1e6) % 1000000;
-}
-
 /* Of all parameters that give the same atoms take the smallest: members that lie on the
  * subspace of the representative could stand in its place. */
 static void smallest_equivalent(const struct fit *fit, double free_[3])
@@ -416,7 +411,7 @@ static void smallest_equivalent(const struct fit *fit, double free_[3])
         if (distance(fit->lattice, point, again, NULL) > 1e-6)
             continue;
         for (int j = 0; j < 3; j++) {
-            int64_t difference = parameter_key(candidate[j]) - parameter_key(free_[j]);
+            int64_t difference = coordinate_key(candidate[j]) - coordinate_key(free_[j]);
             if (difference > 0)
                 break;
             if (difference < 0) {

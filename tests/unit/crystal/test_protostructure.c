@@ -126,6 +126,32 @@ static void test_protostructure__canonical_form_forgets_the_order(void **state)
     protostructure_done(&c);
 }
 
+static void test_protostructure__equivalent_origins_have_one_canonical_form(void **state)
+{
+    (void)state;
+    static const char *const pairs[][2] = {
+        {"225 a:Na b:Cl", "225 a:Cl b:Na"},         {"221 a:Sr b:Ti c:O", "221 a:Ti b:Sr d:O"},
+        {"227 a:Mg d:Al e:O", "227 b:Mg c:Al e:O"}, {"216 a:Zn c:S", "216 b:Zn d:S"},
+        {"136 a:Ti f:O", "136 b:Ti g:O"},
+    };
+    for (size_t i = 0; i < sizeof pairs / sizeof pairs[0]; i++) {
+        struct protostructure a = proto_from(pairs[i][0]), b = proto_from(pairs[i][1]);
+        protostructure_canonicalize(&a);
+        protostructure_canonicalize(&b);
+        if (!protostructure_equal(&a, &b))
+            fail_msg("%s is not %s", pairs[i][0], pairs[i][1]);
+        protostructure_done(&a);
+        protostructure_done(&b);
+    }
+    struct protostructure a = proto_from("221 a:Sr b:Ti c:O"),
+                          b = proto_from("221 a:Sr b:Ti d:O");
+    protostructure_canonicalize(&a);
+    protostructure_canonicalize(&b);
+    assert_false(protostructure_equal(&a, &b));
+    protostructure_done(&a);
+    protostructure_done(&b);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -133,6 +159,7 @@ int main(void)
         cmocka_unit_test(test_protostructure__formula_by_electronegativity),
         cmocka_unit_test(test_protostructure__wrong_ones_are_named),
         cmocka_unit_test(test_protostructure__canonical_form_forgets_the_order),
+        cmocka_unit_test(test_protostructure__equivalent_origins_have_one_canonical_form),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -3,6 +3,7 @@
 
 #include "common/rng.h"
 #include "workers/crystal/format.h"
+#include "workers/crystal/origins.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -103,6 +104,68 @@ static void test_record__letters_hold_in_groups_with_two_origins(void **state)
         record_done(&record);
         record_done(&again);
     }
+}
+
+static bool same_record(const struct record *a, const struct record *b)
+{
+    bool same = protostructure_equal(&a->proto, &b->proto);
+    for (uint32_t i = 0; i < a->proto.n_sites && same; i++)
+        for (int k = 0; k < 3; k++) {
+            double d = a->free[i][k] - b->free[i][k];
+            same = same && fabs(d - rint(d)) < 1e-5;
+        }
+    return same;
+}
+
+/* The same crystal with its origin moved to any equivalent place is the same record. */
+static void test_record__origin_does_not_matter(void **state)
+{
+    (void)state;
+    for (int number = 1; number <= GROUP_MAX; number++) {
+        const struct spacegroup *group = spacegroup_get(number);
+        const struct origins *origins = origins_get(group);
+        struct record record, first = {0}, again;
+        struct structure s;
+        struct err err = {0};
+        general_record(number, 0, &record);
+        record.proto.sites[0].letter = 0; /* a special position beside the general one */
+        for (int k = 0; k < 3; k++)
+            if (!group->positions[0].free_axes[k])
+                record.free[0][k] = 0;
+        for (uint32_t o = 0; o < origins->n; o++) {
+            assert_int_equal(record_to_structure(&record, &s, NULL), 0);
+            for (uint32_t i = 0; i < s.n_atoms; i++)
+                for (int k = 0; k < 3; k++)
+                    s.frac[i][k] += origins->items[o].shift[k] / 24.0;
+            if (structure_to_record(&s, exact, &again, &err))
+                fail_msg("group %d: %s", number, err.text);
+            if (o == 0)
+                first = again;
+            else if (!same_record(&first, &again))
+                fail_msg("group %d, origin %u: another record", number, o);
+            if (o > 0)
+                record_done(&again);
+            structure_done(&s);
+        }
+        struct protostructure canonical = record.proto;
+        protostructure_canonicalize(&canonical);
+        assert_true(protostructure_equal(&canonical, &first.proto));
+        record_done(&first);
+        record_done(&record);
+    }
+}
+
+static void test_origins__are_those_of_the_normalizers(void **state)
+{
+    (void)state;
+    /* International Tables A, table 3.5.2.3: number of translations not in the group */
+    static const struct {
+        int group;
+        uint32_t n;
+    } cases[] = {{2, 8},   {16, 8},  {62, 8},  {123, 4}, {166, 2}, {191, 2}, {194, 2},
+                 {196, 4}, {216, 4}, {221, 2}, {225, 2}, {227, 2}, {229, 1}, {230, 1}};
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
+        assert_int_equal(origins_get(spacegroup_get(cases[i].group))->n, cases[i].n);
 }
 
 static void test_record__handedness_is_kept(void **state)
@@ -209,7 +272,7 @@ static void test_record__real_crystals_keep_group_label_and_atoms(void **state)
     }
     struct source source = {0};
     assert_int_equal(format_ingest(path, &source, NULL), 0);
-    uint32_t n = 0, group_differs = 0, letters_differ = 0;
+    uint32_t n = 0, group_differs = 0, differ = 0;
     for (uint32_t i = 0; i < source.n_items; i += stride, n++) {
         struct structure given, decoded;
         struct record record, again;
@@ -222,25 +285,25 @@ static void test_record__real_crystals_keep_group_label_and_atoms(void **state)
         assert_int_equal(record_to_structure(&record, &decoded, &err), 0);
         if (structure_to_record(&decoded, symprec, &again, &err))
             fail_msg("%s again: %s", given.id, err.text);
-        if (record.proto.spacegroup != again.proto.spacegroup ||
-            record.proto.n_sites != again.proto.n_sites)
-            fail_msg("%s: group %d came back as %d", given.id, record.proto.spacegroup,
-                     again.proto.spacegroup);
-        for (int k = 0; k < 6; k++)
+        /* a monoclinic cell with two nearly equal choices of axes may come back in the other,
+         * and a crystal within the tolerance of a higher symmetry with that */
+        bool same = same_record(&record, &again);
+        if (!same)
+            print_message("%s is another record when encoded again\n", given.id);
+        for (int k = 0; k < 6 && same; k++)
             assert_true(fabs(record.cell[k] - again.cell[k]) < 1e-5);
-        /* spglib may choose another origin of equal right: letters that are exchanged so are
-         * the same crystal */
-        letters_differ += !protostructure_equal(&record.proto, &again.proto);
+        differ += !same;
         record_done(&record);
         record_done(&again);
         structure_done(&given);
         structure_done(&decoded);
     }
-    print_message("%u crystals: group differs from the stated one in %u, letters exchanged in "
-                  "%u\n",
-                  n, group_differs, letters_differ);
+    print_message(
+        "%u crystals: group differs from the stated one in %u, record encoded again in "
+        "%u\n",
+        n, group_differs, differ);
     assert_true(group_differs <= n * 3 / 1000 + 1);
-    assert_true(letters_differ <= n / 20);
+    assert_true(differ <= n / 100);
     source_done(&source);
 }
 
@@ -250,6 +313,8 @@ int main(int argc, char **argv)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_record__every_group_decodes_and_encodes_to_itself),
         cmocka_unit_test(test_record__letters_hold_in_groups_with_two_origins),
+        cmocka_unit_test(test_record__origin_does_not_matter),
+        cmocka_unit_test(test_origins__are_those_of_the_normalizers),
         cmocka_unit_test(test_record__handedness_is_kept),
         cmocka_unit_test(test_record__a_shaken_crystal_is_idealized),
         cmocka_unit_test(test_record__refusals_say_why),

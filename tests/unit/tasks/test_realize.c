@@ -95,6 +95,7 @@ static void test_realize__every_sample_gets_its_candidate(void **state)
             continue;
         if (!made.items[i].valid)
             fail_msg("sample %u: %s", i, made.items[i].reason);
+        protostructure_canonicalize(&samples.protos[i]);
         assert_true(protostructure_equal(&made.items[i].record.proto, &samples.protos[i]));
         assert_true(made.items[i].distance_min > 1);
         assert_true(isfinite(made.items[i].pair_energy));
