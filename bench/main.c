@@ -13,6 +13,9 @@ static const struct {
 #ifdef BENCH_CORE
     {"core", bench_core, "broker core: tasks per second, memory per task"},
 #endif
+#ifdef BENCH_BROKER
+    {"broker", bench_broker, "durable no-op tasks per second through sockets and store"},
+#endif
 #ifdef BENCH_STORE
     {"store", bench_store, "puts and gets beside raw append + fsync and raw LMDB"},
 #endif

@@ -2,7 +2,11 @@
  *
  * Uploads: parts in order from 0, one upload per (peer, object). What arrived is kept in memory
  * until the object is whole and its hash right; only then the store sees it. Every part is
- * answered with the offset wanted next, so a lost or repeated part does no harm. */
+ * answered with the offset wanted next, so a lost or repeated part does no harm.
+ *
+ * The last answer does not wait for a commit: the result or campaign that names the object is
+ * in the same commit or a later one, and that one is acknowledged. Whoever meets a new epoch
+ * before its ACK puts its objects again (what is there already is answered at once). */
 #include "broker/shell.h"
 
 #include "common/mem.h"
@@ -116,7 +120,7 @@ static void finish_upload(struct shell *shell, struct span peer, struct upload *
     } else if (store_put(shell->store, type, buf_span(&upload->bytes), &found, &err)) {
         shell_store_failed(shell, &err);
     } else {
-        shell->dirty = true;
+        shell_commit_soon(shell);
         answer(shell, peer, &id, total, "");
     }
     upload_drop(shell->uploads, upload);

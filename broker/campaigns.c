@@ -110,8 +110,7 @@ static int queue_action(struct shell *shell, const struct campaign_run *run,
     if (store_put(shell->store, "action", buf_span(&bytes), &stored, err))
         shell_store_failed(shell, err);
     buf_done(&bytes);
-    if (shell->commit_ms == UINT64_MAX)
-        shell->commit_ms = shell->now_ms + BROKER_COMMIT_MS;
+    shell_commit_soon(shell);
     event.kind = (uint32_t)kind_find(action->kind);
     return shell_step(shell, event, NULL, err);
 }

@@ -56,6 +56,12 @@ void shell_store_failed(struct shell *shell, const struct err *err)
         shell->fatal = *err;
 }
 
+void shell_commit_soon(struct shell *shell)
+{
+    if (shell->commit_ms == UINT64_MAX)
+        shell->commit_ms = shell->now_ms + BROKER_COMMIT_MS;
+}
+
 static uint64_t monotonic_ms(void)
 {
     struct timespec now;

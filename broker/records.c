@@ -36,7 +36,7 @@ static void key_hash(struct pack *pack, const char *key, const struct hash *hash
     pack_hash(pack, hash);
 }
 
-/* Append the event; nobody waits for it, so it rides on the next commit. */
+/* Append the event; nobody waits for it. */
 static void append(struct shell *shell, struct buf *event)
 {
     struct err err;
@@ -44,8 +44,7 @@ static void append(struct shell *shell, struct buf *event)
     if (store_append_event(shell->store, buf_span(event), &sequence, &err))
         shell_store_failed(shell, &err);
     buf_done(event);
-    if (shell->commit_ms == UINT64_MAX)
-        shell->commit_ms = shell->now_ms + BROKER_COMMIT_MS;
+    shell_commit_soon(shell);
 }
 
 void record_lease(struct shell *shell, const struct broker_action *action, const char *worker)

@@ -82,6 +82,9 @@ void shell_log(const struct shell *shell, int level, const char *format, ...)
 /* A call on the store failed for good: the broker ends after this round. */
 void shell_store_failed(struct shell *shell, const struct err *err);
 uint64_t shell_unix_ms(void);
+/* Something was written that nobody waits for: it rides on the next commit, which comes within
+ * BROKER_COMMIT_MS. */
+void shell_commit_soon(struct shell *shell);
 
 /* ---- effects.c ---- */
 /* What an OUTCOME carries besides its event. */
