@@ -7,12 +7,12 @@
 #include "proto/kinds.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
-#include <sys/signalfd.h>
 #include <time.h>
 #include <unistd.h>
 #include <zmq.h>
@@ -569,14 +569,26 @@ static void note_idle(struct shell *shell, bool planning)
         shell->stop = true;
 }
 
-static void wait_for_events(struct shell *shell, int signals, uint64_t wait_ms)
+/* A handler and a pipe, not signalfd: that needs the signals blocked in every thread, and
+ * libraries start threads of their own before main (OpenBLAS). */
+static int signal_pipe[2] = {-1, -1};
+
+static void on_signal(int number)
+{
+    int errno_value = errno;
+    (void)number;
+    (void)!write(signal_pipe[1], "x", 1);
+    errno = errno_value;
+}
+
+static void wait_for_events(struct shell *shell, uint64_t wait_ms)
 {
     zmq_pollitem_t items[] = {{.socket = shell->control, .events = ZMQ_POLLIN},
                               {.socket = shell->bulk_socket, .events = ZMQ_POLLIN},
-                              {.fd = signals, .events = ZMQ_POLLIN}};
+                              {.fd = signal_pipe[0], .events = ZMQ_POLLIN}};
     (void)zmq_poll(items, 3, (long)(wait_ms < 1000 ? wait_ms : 1000));
-    struct signalfd_siginfo info;
-    while (items[2].revents && read(signals, &info, sizeof info) == sizeof info)
+    uint8_t byte;
+    while (read(signal_pipe[0], &byte, 1) == 1)
         shell->stop = true;
 }
 
@@ -591,11 +603,11 @@ static uint64_t wait_ms(const struct shell *shell)
     return retry && wait > RETRY_MS ? RETRY_MS : wait;
 }
 
-static void rounds(struct shell *shell, int signals)
+static void rounds(struct shell *shell)
 {
     uint64_t wait = 0, probe_ms = 0;
     while (!shell->stop && !shell->fatal.code) {
-        wait_for_events(shell, signals, wait);
+        wait_for_events(shell, wait);
         shell->now_ms = monotonic_ms() - shell->begin_ms;
         bool more = receive_some(shell);
         if (broker_core_deadline_ms(shell->core) <= shell->now_ms)
@@ -687,22 +699,36 @@ static void finish(struct shell *shell)
 
 /* SIGTERM and SIGINT become readable; libzmq's threads inherit the mask and leave them alone.
  */
-static int signals_open(sigset_t *ret_before, struct err *err)
+static int signals_open(struct sigaction ret_before[2], struct err *err)
 {
-    sigset_t set;
-    (void)sigemptyset(&set);
-    (void)sigaddset(&set, SIGTERM);
-    (void)sigaddset(&set, SIGINT);
-    (void)sigprocmask(SIG_BLOCK, &set, ret_before);
-    int fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-    return fd >= 0 ? fd : err_errno(err, errno, "signalfd");
+    const struct sigaction action = {.sa_handler = on_signal};
+    if (pipe(signal_pipe) != 0)
+        return err_errno(err, errno, "make a pipe");
+    for (int end = 0; end < 2; end++) {
+        (void)fcntl(signal_pipe[end], F_SETFD, FD_CLOEXEC);
+        (void)fcntl(signal_pipe[end], F_SETFL, O_NONBLOCK);
+    }
+    (void)sigaction(SIGTERM, &action, &ret_before[0]);
+    (void)sigaction(SIGINT, &action, &ret_before[1]);
+    return 0;
+}
+
+static void signals_close(const struct sigaction before[2])
+{
+    if (signal_pipe[0] < 0)
+        return;
+    (void)sigaction(SIGTERM, &before[0], NULL);
+    (void)sigaction(SIGINT, &before[1], NULL);
+    (void)close(signal_pipe[0]);
+    (void)close(signal_pipe[1]);
+    signal_pipe[0] = signal_pipe[1] = -1;
 }
 
 int broker_run(const struct broker_options *options, struct err *err)
 {
     struct shell *shell = mem_new(1, sizeof *shell);
-    sigset_t before;
-    int signals = signals_open(&before, err), rc = signals < 0 ? signals : 0;
+    struct sigaction before[2];
+    int rc = signals_open(before, err);
     shell->options = options;
     shell->begin_ms = monotonic_ms();
     if (rc == 0)
@@ -710,7 +736,7 @@ int broker_run(const struct broker_options *options, struct err *err)
     if (rc == 0) {
         shell_log(shell, LOG_NEWS, "listens on %s, store %s, %u campaigns", shell->endpoint,
                   options->store, shell->n_campaigns);
-        rounds(shell, signals);
+        rounds(shell);
         leave(shell);
         if (shell->fatal.code) {
             rc = shell->fatal.code;
@@ -720,8 +746,6 @@ int broker_run(const struct broker_options *options, struct err *err)
     }
     finish(shell);
     free(shell);
-    if (signals >= 0)
-        (void)close(signals);
-    (void)sigprocmask(SIG_SETMASK, &before, NULL);
+    signals_close(before);
     return rc;
 }

@@ -1,10 +1,12 @@
 #!/bin/bash
-# What survives kill -9? Broker, worker or everything killed at random moments of a run, KILLS times (argument 3). The
-# same command goes on; no finished task is executed again (counted in the event log over all lives); the final
-# candidate ids are those of an undisturbed run. The moments come from a seed that a failure prints.
+# What survives kill -9? Broker, worker or everything killed at random moments of a run, KILLS times (argument 3), at
+# most PACE milliseconds apart (argument 4). The same command goes on; no finished task is executed again (counted in
+# the event log over all lives); the final candidate ids are those of an undisturbed run. The moments come from a seed
+# that a failure prints.
 . "$(dirname "$0")/../support/campaign.sh"
 events=$(realpath "$2")
 kills_wanted=$3
+pace=$4
 seed=${WYCKMILL_TEST_SEED:-$$}
 RANDOM=$seed
 echo "seed $seed"
@@ -50,7 +52,7 @@ while [ $kills -lt "$kills_wanted" ]; do
         group=$!
         what=nothing
         while [ $kills -lt "$kills_wanted" ] && [ "$what" != everything ]; do
-            sleep "$((RANDOM % 3)).$((RANDOM % 10))"
+            sleep "$(awk -v ms=$((RANDOM % pace)) 'BEGIN { print ms / 1000 }')"
             kill -0 $group 2>/dev/null || break
             kill_something
         done

@@ -76,7 +76,7 @@ static void on_monitor(struct link *link)
         if (first && zmq_msg_size(&part) >= sizeof event)
             memcpy(&event, zmq_msg_data(&part), sizeof event);
         (void)zmq_msg_close(&part);
-        if (event == ZMQ_EVENT_HANDSHAKE_SUCCEEDED)
+        if (event == ZMQ_EVENT_HANDSHAKE_SUCCEEDED && link->hellos == 0)
             say_hello(link);
         else if (event == ZMQ_EVENT_DISCONNECTED)
             lose(link);
@@ -198,6 +198,7 @@ int link_open(void *context, const char *endpoint, const struct message_hello *h
     struct link *link = mem_new(1, sizeof *link);
     link->hello = (struct message){.type = MESSAGE_TYPE_hello, .hello = *hello};
     atomic_init(&link->step_ms, clock_ms());
+    link->next_ms = clock_ms() + HELLO_MS;
     int rc = make_pair(context, link, err);
     if (rc == 0)
         rc = net_connect(context, endpoint, &link->control, err);

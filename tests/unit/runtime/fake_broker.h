@@ -22,7 +22,8 @@ void fake_close(struct fake_broker *fake);
 
 /* Wait for the next message on a socket, at most 10 s, then the test fails. */
 const struct message *fake_next(struct fake_broker *fake, void *socket);
-/* The same, and fail when it has another type; ALIVE is passed over unless it is asked for. */
+/* The same, and fail when it has another type; ALIVE and a repeated HELLO are passed over
+ * unless they are asked for. */
 const struct message *fake_expect(struct fake_broker *fake, void *socket,
                                   enum message_type type);
 /* To the peer that spoke last on the socket. */
