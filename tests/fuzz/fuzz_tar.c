@@ -10,7 +10,7 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    char path[] = "/tmp/wyckmill-fuzz-XXXXXX.tar";
+    char path[] = "wyckmill-fuzz-XXXXXX.tar";
     int file = mkstemps(path, 4);
     assert(file >= 0);
     assert(write(file, data, size) == (ssize_t)size);

@@ -9,7 +9,7 @@
 
 #include "common/mem.h"
 #include "workers/crystal/elements.h"
-#include "workers/crystal/origins.h"
+#include "workers/crystal/normalizer.h"
 
 #include <stdlib.h>
 
@@ -89,8 +89,8 @@ static int compare_electropositive(uint8_t a, uint8_t b)
     return (int)a - b;
 }
 
-int protostructure_compare_origins(const struct protostructure *a,
-                                   const struct protostructure *b)
+int protostructure_compare_descriptions(const struct protostructure *a,
+                                        const struct protostructure *b)
 {
     int order = 0;
     for (uint32_t i = 0; i < a->n_sites && order == 0; i++)
@@ -100,23 +100,22 @@ int protostructure_compare_origins(const struct protostructure *a,
     return order;
 }
 
-/* The first of the descriptions from all equivalent origins. (Other choices of axes would
- * each relabel the letters in the same way.) */
+/* The first of the equivalent descriptions. */
 void protostructure_canonicalize(struct protostructure *proto)
 {
     const struct spacegroup *group = spacegroup_get(proto->spacegroup);
     protostructure_sort(proto);
     if (!group || proto->n_sites == 0 || protostructure_check(proto, NULL))
         return;
-    const struct origins *origins = origins_get(group);
+    const struct normalizer *normalizer = normalizer_get(group);
     struct protostructure given = {.spacegroup = proto->spacegroup}, other = given;
     protostructure_copy(&given, proto);
-    for (uint32_t o = 1; o < origins->n; o++) {
+    for (uint32_t o = 1; o < normalizer->n; o++) {
         protostructure_copy(&other, &given);
         for (uint32_t i = 0; i < other.n_sites; i++)
-            other.sites[i].letter = origins->items[o].letters[given.sites[i].letter];
+            other.sites[i].letter = normalizer->items[o].letters[given.sites[i].letter];
         protostructure_sort(&other);
-        if (protostructure_compare_origins(&other, proto) < 0)
+        if (protostructure_compare_descriptions(&other, proto) < 0)
             memcpy(proto->sites, other.sites, other.n_sites * sizeof *other.sites);
         protostructure_done(&other);
     }

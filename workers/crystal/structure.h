@@ -60,9 +60,9 @@ void protostructure_sort(struct protostructure *proto);
  * whatever the elements (so that a structure type has one set of letters); then the one with the
  * more electropositive elements on the first letters (so that cations have the same letters in
  * all salts of a type). 0 for equal ones. */
-int protostructure_compare_origins(const struct protostructure *a,
+int protostructure_compare_descriptions(const struct protostructure *a,
                                    const struct protostructure *b);
-/* The first of the descriptions that differ by the choice of origin, sorted. Records of
+/* The first of the equivalent descriptions (workers/crystal/normalizer.h), sorted. Records of
  * structure_to_record are in this form; do not call it on a record's proto, whose coordinates
  * belong to its letters. */
 void protostructure_canonicalize(struct protostructure *proto);

@@ -9,7 +9,7 @@
 #include "common/cleanup.h"
 #include "common/mem.h"
 #include "workers/crystal/matrix.h"
-#include "workers/crystal/origins.h"
+#include "workers/crystal/normalizer.h"
 
 #include <spglib.h>
 #include <stdlib.h>
@@ -222,18 +222,19 @@ static int compare_occupied(const void *a, const void *b)
     return order;
 }
 
-/* The same orbits seen from another origin. */
-static int shift_origin(const struct standard *standard, const struct origin *origin,
-                        const struct occupied *from, uint32_t n, struct occupied *to,
-                        struct err *err)
+/* The same orbits in another description. */
+static int describe(const struct standard *standard, const struct description *description,
+                    const struct occupied *from, uint32_t n, struct occupied *to,
+                    struct err *err)
 {
     const struct wyckoff_position *positions = standard->group->positions;
     for (uint32_t i = 0; i < n; i++) {
         double point[1][3], error;
         wyckoff_coordinates(&positions[from[i].site.letter], 0, from[i].free, point[0]);
+        affine_apply(&description->map, point[0], point[0]);
         for (int k = 0; k < 3; k++)
-            point[0][k] = wrap_unit(point[0][k] + origin->shift[k] / 24.0);
-        to[i].site.letter = origin->letters[from[i].site.letter];
+            point[0][k] = wrap_unit(point[0][k]);
+        to[i].site.letter = description->letters[from[i].site.letter];
         to[i].site.element = from[i].site.element;
         int rc = wyckoff_parameters(&positions[to[i].site.letter], CONST_MATRIX(point), 1,
                                     CONST_MATRIX(standard->lattice), fit_angstrom, to[i].free,
@@ -245,36 +246,38 @@ static int shift_origin(const struct standard *standard, const struct origin *or
     return 0;
 }
 
-/* < 0 when the description from this origin comes before `best`. */
-static int compare_origin(const struct origin *origin, const struct occupied *given,
-                          const struct occupied *best, uint32_t n)
+/* < 0 when this description comes before `best`. */
+static int compare_description(const struct description *description,
+                               const struct occupied *given, const struct occupied *best,
+                               uint32_t n)
 {
     struct site shifted[SITES_MAX], sites[SITES_MAX];
     struct protostructure a = {.n_sites = (uint16_t)n, .sites = shifted},
                           b = {.n_sites = (uint16_t)n, .sites = sites};
     for (uint32_t i = 0; i < n; i++) {
         shifted[i] =
-            (struct site){origin->letters[given[i].site.letter], given[i].site.element};
+            (struct site){description->letters[given[i].site.letter], given[i].site.element};
         sites[i] = best[i].site;
     }
     protostructure_sort(&a);
-    return protostructure_compare_origins(&a, &b);
+    return protostructure_compare_descriptions(&a, &b);
 }
 
-/* Of all equivalent origins take the first in the order of protostructure_compare_origins, then
- * of coordinates: which of them spglib finds depends on how the crystal was given. */
-static int smallest_origin(const struct standard *standard, struct occupied *occupied,
-                           uint32_t n, struct err *err)
+/* Of all equivalent descriptions take the first in the order of
+ * protostructure_compare_descriptions, then of coordinates: which of them spglib finds depends
+ * on how the crystal was given. */
+static int first_description(const struct standard *standard, struct occupied *occupied,
+                             uint32_t n, struct err *err)
 {
-    const struct origins *origins = origins_get(standard->group);
+    const struct normalizer *normalizer = normalizer_get(standard->group);
     struct occupied *given = mem_copy(occupied, n * sizeof *given);
     struct occupied *other = mem_new(n, sizeof *other);
     int rc = 0;
-    for (uint32_t o = 1; o < origins->n && rc == 0; o++) {
-        int order = compare_origin(&origins->items[o], given, occupied, n);
+    for (uint32_t o = 1; o < normalizer->n && rc == 0; o++) {
+        int order = compare_description(&normalizer->items[o], given, occupied, n);
         if (order > 0)
             continue;
-        rc = shift_origin(standard, &origins->items[o], given, n, other, err);
+        rc = describe(standard, &normalizer->items[o], given, n, other, err);
         for (uint32_t i = 0; i < n && rc == 0 && order == 0; i++)
             order = compare_occupied(&other[i], &occupied[i]);
         if (rc == 0 && order < 0)
@@ -310,7 +313,7 @@ static int fit_orbits(const struct standard *standard, double symprec,
     }
     qsort(occupied, n_orbits, sizeof *occupied, compare_occupied);
     *ret_n = n_orbits;
-    return smallest_origin(standard, occupied, n_orbits, err);
+    return first_description(standard, occupied, n_orbits, err);
 }
 
 static void fill_record(const struct structure *structure, const struct standard *standard,

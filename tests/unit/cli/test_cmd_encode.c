@@ -7,7 +7,7 @@
 #include <jansson.h>
 #include <unistd.h>
 
-static char folder[] = "/tmp/wyckmill-encode-XXXXXX";
+static char folder[] = "wyckmill-encode-XXXXXX";
 static char report[64];
 
 /* Runs the command with stdout in a file. Caller frees the text. */

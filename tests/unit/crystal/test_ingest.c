@@ -17,7 +17,7 @@ static char folder[64]; /* of the test that runs */
 static int begin(void **state)
 {
     (void)state;
-    (void)strcpy(folder, "/tmp/wyckmill-ingest-XXXXXX");
+    (void)strcpy(folder, "wyckmill-ingest-XXXXXX");
     return mkdtemp(folder) ? 0 : -1;
 }
 
