@@ -12,6 +12,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/wait.h>
 #include <time.h>
 
@@ -34,6 +35,7 @@ struct child {
 };
 
 struct supervisor {
+    int lock; /* on STORE/run.lock, as long as we live */
     char *store, *address;
     uint32_t n; /* children; [0] is the broker */
     struct child *children;
@@ -130,15 +132,36 @@ static void set_child(struct supervisor *supervisor, uint32_t i, const char *fol
         memcpy(child->arguments, worker, sizeof worker);
 }
 
+/* One supervisor per store: two would start a broker each, of which one cannot work. */
+static int take_lock(const char *store, int *ret_lock, struct err *err)
+{
+    char path[PATH_BYTES_MAX];
+    (void)snprintf(path, sizeof path, "%s/run.lock", store);
+    cleanup(close_fd) int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+    if (fd < 0)
+        return err_errno(err, errno, "open '%s'", path);
+    if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
+        (void)err_set(err, ERR_BUSY, "another `wyckmill run` is at work on the store '%s'",
+                      store);
+        return err_hint(err, "watch it: wyckmill status --store %s", store);
+    }
+    *ret_lock = fd;
+    fd = -1;
+    return 0;
+}
+
 int supervisor_start(const char *store, const char *address, uint32_t workers,
                      struct supervisor **ret_supervisor, struct err *err)
 {
     char folder[PATH_BYTES_MAX / 2];
     (void)snprintf(folder, sizeof folder, "%s/log", store);
-    int rc = file_make_folder(folder, err);
+    int lock = -1, rc = file_make_folder(folder, err);
+    if (!rc)
+        rc = take_lock(store, &lock, err);
     if (rc)
         return rc;
     struct supervisor *supervisor = mem_new(1, sizeof *supervisor);
+    supervisor->lock = lock;
     supervisor->store = mem_text(store);
     supervisor->address = mem_text(address);
     supervisor->n = workers + 1;
@@ -206,6 +229,7 @@ void supervisor_free(struct supervisor *supervisor)
         return;
     send_signal(supervisor, 0, supervisor->n, SIGKILL);
     (void)wait_for(supervisor, 0, supervisor->n, INT32_MAX, &calm, calm);
+    (void)close(supervisor->lock);
     free(supervisor->store);
     free(supervisor->address);
     free(supervisor->children);

@@ -12,7 +12,8 @@ enum { SUPERVISE_WORKERS_MAX = 256 };
 struct supervisor;
 
 /* Start a broker on `store` that listens at `address`, and `workers` workers that connect to
- * it. Their logs go to STORE/log/. Errors: ERR_IO, ERR_NOT_FOUND (folder), ERR_FULL. */
+ * it. Their logs go to STORE/log/. Errors: ERR_BUSY (another supervisor has the store), ERR_IO,
+ * ERR_NOT_FOUND (folder), ERR_FULL. */
 int supervisor_start(const char *store, const char *address, uint32_t workers,
                      struct supervisor **ret_supervisor, struct err *err);
 
