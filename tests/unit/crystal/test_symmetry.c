@@ -332,7 +332,7 @@ static void test_record__real_crystals_keep_group_label_and_atoms(void **state)
 static struct record encode_item_of(const struct source_item *item)
 {
     struct structure structure;
-    struct record record;
+    struct record record = {0};
     struct err err = {0};
     if (format_parse(item, &structure, NULL, &err) ||
         structure_to_record(&structure, symprec, &record, &err))
