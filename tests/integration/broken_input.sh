@@ -60,7 +60,7 @@ printf 'name: x\ndata: [demo]\ndenoiser:\n  stepz: 5\n' >"$folder/wrong.yaml"
 "$wyckmill" run "$folder/wrong.yaml" --store "$folder/store" 2>"$folder/log"
 rc=$?
 [ $rc = 2 ] || fail "exit status $rc for a wrong key, want 2"
-grep -q "wrong.yaml:4:" "$folder/log" && grep -q "'steps'" "$folder/log" || fail "no line, column or nearest key"
+grep -q "wrong.yaml:4:" "$folder/log" && grep -q "'denoiser.steps'" "$folder/log" || fail "no line, column or nearest key"
 printf 'data: [demo]\nseed: blue\n' >"$folder/wrong.yaml"
 "$wyckmill" run "$folder/wrong.yaml" --store "$folder/store" 2>"$folder/log"
 [ $? = 2 ] && grep -q "wrong.yaml:2:" "$folder/log" || fail "a wrong type is not refused with its line"

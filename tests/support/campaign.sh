@@ -9,7 +9,7 @@ mkdir -m 700 "$XDG_RUNTIME_DIR"
 
 # Every process of the test is in its folder's name, so that none is left behind.
 finish() {
-    pkill -KILL -f -- "$folder" 2>/dev/null
+    { pkill -KILL -f -- "$folder"; wait; } 2>/dev/null
     rm -rf "$folder"
 }
 trap finish EXIT
