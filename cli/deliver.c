@@ -51,13 +51,13 @@ static long long number(const json_t *object, const char *key)
     return (long long)json_integer_value(json_object_get(object, key));
 }
 
-static void tell_arm(const char *name, const json_t *arm)
+static void tell_arm(const char *name, const json_t *arm, const char *by)
 {
     (void)printf(
-        "  %-9s %5lld samples, %5lld valid, %4lld distinct; of the first %lld distinct, "
-        "%lld meet the target (%lld judged by the exact property)\n",
+        "  %-9s %5lld samples, %5lld valid, %4lld distinct; of the first %lld distinct "
+        "%lld meet the target by the %s property\n",
         name, number(arm, "samples"), number(arm, "valid"), number(arm, "distinct"),
-        number(arm, "compared"), number(arm, "satisfied"), number(arm, "judged_exactly"));
+        number(arm, "compared"), number(arm, "satisfied"), by);
 }
 
 static void tell_comparison(const json_t *report)
@@ -65,11 +65,12 @@ static void tell_comparison(const json_t *report)
     const json_t *guided = json_object_get(report, "guided");
     const json_t *unguided = json_object_get(report, "unguided");
     const json_t *ratio = json_object_get(report, "ratio");
-    if (!guided || !unguided || !number(unguided, "samples"))
+    const char *by = json_string_value(json_object_get(report, "by"));
+    if (!guided || !unguided || !by || !number(unguided, "samples"))
         return;
     (void)printf("\nIs guidance worth it? The same number of candidates, with and without:\n");
-    tell_arm("guided", guided);
-    tell_arm("unguided", unguided);
+    tell_arm("guided", guided, by);
+    tell_arm("unguided", unguided, by);
     if (json_is_number(ratio))
         (void)printf("  %.1f times as many with guidance\n", json_number_value(ratio));
 }

@@ -2,8 +2,7 @@
  * first, and a report that puts the guided and the unguided arm side by side.
  *
  * Order of the output, first difference decides:
- *   1. verdict on all targets: yes, unknown, no; the exact one where it is known, else the
- *      predicted one
+ *   1. verdict on all targets: exact yes, predicted yes with the exact one unknown, unknown, no
  *   2. predicted probability that all targets hold, in whole percent, high first
  *   3. novel before known
  *   4. pair energy, low first; none last
@@ -29,6 +28,7 @@ struct arm {
     uint32_t n;        /* all drawn */
     uint32_t distinct; /* of the valid ones */
     uint32_t valid;
+    bool exactly; /* candidates of this campaign can be judged exactly: only that counts then */
     const struct candidate **items;  /* (n) by sample number */
     const struct candidate **firsts; /* (distinct) valid, the first of each protostructure */
 };
@@ -57,7 +57,7 @@ static int compare_samples(const void *a, const void *b)
 static double worth(const struct candidate *c)
 {
     static const double worths[] = {[VERDICT_YES] = 2, [VERDICT_UNKNOWN] = 1, [VERDICT_NO] = 0};
-    return worths[verdict_of(c)];
+    return worths[verdict_of(c)] + (c->satisfied_exact == VERDICT_YES);
 }
 
 static double percent(const struct candidate *c)
@@ -149,9 +149,20 @@ static void arm_init(struct arm *arm, const struct candidates *inputs, uint32_t 
 static uint32_t arm_satisfied(const struct arm *arm, uint32_t n)
 {
     uint32_t satisfied = 0;
-    for (uint32_t i = 0; i < n; i++)
-        satisfied += verdict_of(arm->firsts[i]) == VERDICT_YES;
+    for (uint32_t i = 0; i < n; i++) {
+        const struct candidate *c = arm->firsts[i];
+        satisfied +=
+            (arm->exactly ? c->satisfied_exact : c->satisfied_predicted) == VERDICT_YES;
+    }
     return satisfied;
+}
+
+static uint32_t arm_judged_exactly(const struct arm *arm, uint32_t n)
+{
+    uint32_t judged = 0;
+    for (uint32_t i = 0; i < n; i++)
+        judged += arm->firsts[i]->satisfied_exact != VERDICT_UNKNOWN;
+    return judged;
 }
 
 /* ---- report ---- */
@@ -177,14 +188,11 @@ static void count_reasons(json_t *counts, const struct arm *arm)
 
 static json_t *arm_report(const struct arm *arm, uint32_t compared)
 {
-    uint32_t exact = 0;
-    for (uint32_t i = 0; i < compared; i++)
-        exact += arm->firsts[i]->satisfied_exact != VERDICT_UNKNOWN;
     return json_pack("{s:I,s:I,s:I,s:I,s:I,s:I}", "samples", (json_int_t)arm->n, "valid",
                      (json_int_t)arm->valid, "distinct", (json_int_t)arm->distinct, "compared",
                      (json_int_t)compared, "satisfied",
                      (json_int_t)arm_satisfied(arm, compared), "judged_exactly",
-                     (json_int_t)exact);
+                     (json_int_t)arm_judged_exactly(arm, compared));
 }
 
 /* satisfied guided / satisfied unguided; null when no unguided one is. */
@@ -201,6 +209,7 @@ static void emit_report(const struct task *task, const struct arm *guided,
     count_reasons(rejected, guided);
     count_reasons(rejected, unguided);
     json_t *root = json_object();
+    (void)json_object_set_new(root, "by", json_string(guided->exactly ? "exact" : "predicted"));
     (void)json_object_set_new(root, "guided", arm_report(guided, compared[0]));
     (void)json_object_set_new(root, "ratio",
                               guided->n && unguided->n ? ratio(guided, unguided, compared[0])
@@ -288,6 +297,8 @@ static void rank_inputs(const struct task *task, const struct candidates *inputs
         uint32_t fewer = compared[0] < compared[1] ? compared[0] : compared[1];
         compared[0] = compared[1] = fewer;
     }
+    guided.exactly = unguided.exactly = arm_judged_exactly(&guided, guided.distinct) ||
+                                        arm_judged_exactly(&unguided, unguided.distinct);
     emit_ranked(task, guided.n ? &guided : &unguided, want, &inputs[0]);
     emit_report(task, &guided, &unguided, compared);
     emit_summary(task, &guided, &unguided, compared);

@@ -126,7 +126,8 @@ static int find_columns(struct score *score, struct err *err)
     return 0;
 }
 
-/* Do the values meet every target? Unknown when one of the values is. */
+/* Do the values meet every target? One known value outside its range is enough for no; else one
+ * unknown value makes it unknown. */
 static uint8_t judge(const struct score *score, const double *values)
 {
     uint8_t verdict = VERDICT_YES;
@@ -134,9 +135,9 @@ static uint8_t judge(const struct score *score, const double *values)
         const struct target *target = &score->targets.items[t];
         double value = values[score->columns[t]];
         if (!isfinite(value))
-            return VERDICT_UNKNOWN;
-        if (value < target->low || value > target->high)
-            verdict = VERDICT_NO;
+            verdict = VERDICT_UNKNOWN;
+        else if (value < target->low || value > target->high)
+            return VERDICT_NO;
     }
     return verdict;
 }
