@@ -53,8 +53,13 @@ static int start(struct child *child, struct err *err)
     int log = open(child->log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
     if (log < 0)
         return err_errno(err, errno, "open '%s'", child->log);
-    const struct spawn spawn = {
-        .program = SPAWN_SELF, .argv = (char *const *)child->arguments, .fd3 = -1, .log = log};
+    /* Neither broker nor worker computes (slots do): no thread pool for them. */
+    static const char *const environment[] = {"OPENBLAS_NUM_THREADS=1", NULL};
+    const struct spawn spawn = {.program = SPAWN_SELF,
+                                .argv = (char *const *)child->arguments,
+                                .environment = environment,
+                                .fd3 = -1,
+                                .log = log};
     int rc = spawn_start(&spawn, &child->pid, err);
     (void)close(log);
     child->begin_ms = now_ms();

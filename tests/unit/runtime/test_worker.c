@@ -18,6 +18,8 @@
 enum { HEARTBEAT_MS = 60 };
 
 struct fixture {
+    int hold[2]; /* the worker's first word takes until something can be read here */
+    bool said;
     char *folder;
     struct fake_broker fake;
     struct worker_options options;
@@ -34,17 +36,39 @@ static void *run(void *context)
     return NULL;
 }
 
-static int setup(void **state)
+/* Stands for whatever may take the main thread long: a slow disk, a large hash. */
+static void say(void *context, const char *sentence)
+{
+    char byte;
+    struct fixture *f = context;
+    (void)sentence;
+    if (!f->said && read(f->hold[0], &byte, 1) == 1)
+        f->said = true;
+}
+
+static int setup_held(void **state)
 {
     struct fixture *f = mem_new(1, sizeof *f);
     f->folder = folder_new();
     fake_open(&f->fake, f->folder);
     assert_int_equal(pipe(f->stop), 0);
-    f->options = (struct worker_options){
-        .connect = f->fake.endpoint, .slots = 1, .cache = f->folder, .stop_fd = f->stop[0]};
+    assert_int_equal(pipe(f->hold), 0);
+    f->options = (struct worker_options){.connect = f->fake.endpoint,
+                                         .slots = 1,
+                                         .cache = f->folder,
+                                         .say = say,
+                                         .say_context = f,
+                                         .stop_fd = f->stop[0]};
     assert_int_equal(pthread_create(&f->thread, NULL, run, f), 0);
     *state = f;
     return 0;
+}
+
+static int setup(void **state)
+{
+    (void)setup_held(state);
+    struct fixture *f = *state;
+    return write(f->hold[1], "x", 1) == 1 ? 0 : -1;
 }
 
 static void join(struct fixture *f)
@@ -62,6 +86,8 @@ static int teardown(void **state)
         assert_int_equal(write(f->stop[1], "xx", 2), 2); /* now */
         join(f);
     }
+    (void)close(f->hold[0]);
+    (void)close(f->hold[1]);
     (void)close(f->stop[0]);
     (void)close(f->stop[1]);
     fake_close(&f->fake);
@@ -122,6 +148,20 @@ static void test_worker__introduces_itself_and_keeps_alive(void **state)
     for (int i = 0; i < 5; i++)
         assert_int_equal(
             fake_expect(&f->fake, f->fake.control, MESSAGE_TYPE_alive)->alive.epoch, 5);
+}
+
+/* A known bug of others: a heartbeat that waits behind file work, and a lease lost for it. */
+static void test_worker__keeps_alive_while_its_main_thread_waits(void **state)
+{
+    struct fixture *f = *state;
+    struct hash task;
+    fake_welcome(&f->fake, 1, HEARTBEAT_MS);
+    lease(f, 1, 1, "join", NULL, "a", NULL, &task);
+    for (int i = 0; i < 5; i++)
+        (void)fake_expect(&f->fake, f->fake.control, MESSAGE_TYPE_alive);
+    assert_int_equal(write(f->hold[1], "x", 1), 1);
+    expect_object(f, "a");
+    (void)expect_outcome(f, &task, 1, 1, ATTEMPT_OK);
 }
 
 /* The first WELCOME may be lost, and a broker may forget a worker. */
@@ -339,6 +379,8 @@ int main(int argc, char **argv)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_worker__wrong_options_are_sentences),
         TEST(test_worker__introduces_itself_and_keeps_alive),
+        cmocka_unit_test_setup_teardown(test_worker__keeps_alive_while_its_main_thread_waits,
+                                        setup_held, teardown),
         TEST(test_worker__says_hello_until_it_is_welcome),
         TEST(test_worker__fetches_runs_and_delivers),
         TEST(test_worker__repeats_an_outcome_until_it_is_acknowledged),
