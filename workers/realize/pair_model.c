@@ -247,12 +247,11 @@ struct pair_model *pair_model_new(const struct dataset *dataset)
 
 /* ---- the energy ---- */
 
-static const double morse_steepness = 5;
+static const double morse_steepness = 7;
 static const double cutoff_ratio = 2.2;  /* of the bond length */
 static const double switch_ratio = 1.6;  /* the well begins to fade here */
 static const double charge_scale = 0.4;  /* difference of electronegativity that makes an ion */
 static const double repulsion_depth = 8; /* energy at half the contact distance: 1/8 of it */
-static const double ionic_depth = 0.5;
 
 /* How much an element is a cation (+) or an anion (-) in this company, -1..1. */
 static double charge_sign(double own, double mean)
@@ -262,12 +261,11 @@ static double charge_sign(double own, double mean)
 
 static struct pair_term term_make(const struct pair_model *model, int a, int b, double mean)
 {
-    double xa = electronegativity(a), xb = electronegativity(b);
-    double like = charge_sign(xa, mean) * charge_sign(xb, mean);
+    double like =
+        charge_sign(electronegativity(a), mean) * charge_sign(electronegativity(b), mean);
     struct pair_term term = {.bond = model->bond[a][b],
                              .contact = model->contact[a][b],
-                             .attracted = model->affinity[a][b] * (1 - fmax(0, like)),
-                             .depth = 1 + ionic_depth * fabs(xa - xb)};
+                             .attracted = model->affinity[a][b] * (1 - fmax(0, like))};
     term.cutoff = fmax(cutoff_ratio * term.bond, term.contact);
     return term;
 }
@@ -325,9 +323,8 @@ double pair_term_energy(const struct pair_term *term, double distance, double *r
     double energy = well(distance / term->bond, term->attracted, &well_slope);
     energy += apart * wall(distance / term->contact, &wall_slope);
     if (ret_slope)
-        *ret_slope =
-            term->depth * (well_slope / term->bond + apart * wall_slope / term->contact);
-    return term->depth * energy;
+        *ret_slope = well_slope / term->bond + apart * wall_slope / term->contact;
+    return energy;
 }
 
 double pair_energy(const struct pair_table *table, const struct cell *cell,

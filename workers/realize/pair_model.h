@@ -27,7 +27,6 @@ struct pair_term {
     double bond;      /* Angstrom: bottom of the well */
     double contact;   /* Angstrom: where repulsion without attraction begins */
     double attracted; /* 0..1: share of the well; the rest is pure repulsion */
-    double depth;     /* model energy units */
     double cutoff;    /* Angstrom: energy and its first two derivatives are 0 from here */
 };
 

@@ -63,6 +63,8 @@ struct job {
     struct pair_table table;
     struct relax relax;
     double volume; /* predicted, Angstrom^3 */
+    uint32_t n_matches;
+    struct template_match matches[REALIZE_TEMPLATES]; /* best first */
     struct candidate *candidate;
     enum outcome outcome; /* of the best try so far, with its reason in the candidate */
 };
@@ -87,11 +89,17 @@ static int job_init(struct job *job, const struct protostructure *proto, struct 
     relax_init(&job->relax, &job->reduced);
     job->relax.table = &job->table;
     job->volume = volume_predict(job->realizer->volumes, proto);
+    uint32_t max = job->realizer->options.templates_max;
+    job->n_matches =
+        template_find(job->realizer->templates, &job->asked,
+                      max < REALIZE_TEMPLATES ? max : REALIZE_TEMPLATES, job->matches);
     return 0;
 }
 
 static void job_done(struct job *job)
 {
+    for (uint32_t m = 0; m < job->n_matches; m++)
+        template_match_done(&job->matches[m]);
     relax_done(&job->relax);
     reduced_done(&job->reduced);
     protostructure_done(&job->asked);
@@ -181,7 +189,7 @@ static enum outcome finish(struct job *job, const double *values)
     struct record record = {0}, encoded = {0};
     struct structure structure = {0};
     reduced_to_record(&job->reduced, values, &record);
-    int rc = record_to_structure(&record, &structure, &err);
+    int rc = record_to_primitive(&record, &structure, &err);
     if (rc == 0)
         rc = structure_to_record(&structure, job->realizer->options.symprec, &encoded, &err);
     outcome = rc ? reject(job, OUTCOME_FAILED, "%s", err.text)
@@ -230,7 +238,7 @@ static double volume_ratio(const struct job *job, const struct record *record)
 }
 
 static const double spring_volume_weight = 10;
-static const double start_volume_weight = 5;
+static const double start_volume_weight = 20;
 
 /* Move the template by distance least squares; errors leave `values` as they are. */
 static void template_refine(struct job *job, const struct template_match *match,
@@ -254,18 +262,25 @@ static void template_refine(struct job *job, const struct template_match *match,
     springs_done(&springs);
 }
 
-static enum outcome try_template(struct job *job, const struct template_match *match)
+/* Parameters of the template at the volume expected of the new crystal. */
+static int template_start(struct job *job, const struct template_match *match, double *values,
+                          struct err *err)
 {
-    struct err err = {0};
-    cleanup(free_ptr) double *values = mem_new(job->reduced.n, sizeof *values);
-    if (template_values(job, match, values, &err))
-        return reject(job, OUTCOME_FAILED, "template '%s': %s", match->record->id, err.text);
+    int rc = template_values(job, match, values, err);
+    if (rc)
+        return err_context(err, rc, "template '%s'", match->record->id);
     double log_volume =
         reduced_log_volume(&job->reduced, values) + mathd_log(volume_ratio(job, match->record));
     if (job->realizer->options.relax_steps_max > 0)
         template_refine(job, match, log_volume, values);
     else
         reduced_set_log_volume(&job->reduced, log_volume, values);
+    return 0;
+}
+
+static enum outcome finish_template(struct job *job, const struct template_match *match,
+                                    const double *values)
+{
     enum outcome outcome = finish(job, values);
     if (outcome == OUTCOME_REALIZED) {
         job->candidate->geometry = GEOMETRY_TEMPLATE;
@@ -274,27 +289,32 @@ static enum outcome try_template(struct job *job, const struct template_match *m
     return outcome;
 }
 
+/* Templates of the same prototype, most similar first: the first that holds is taken. The pair
+ * energy would choose worse: its own minimum is farther from the truth than a template. */
 static enum outcome try_templates(struct job *job)
 {
-    struct template_match matches[REALIZE_TEMPLATES];
-    uint32_t max = job->realizer->options.templates_max;
-    uint32_t n = template_find(job->realizer->templates, &job->asked,
-                               max < REALIZE_TEMPLATES ? max : REALIZE_TEMPLATES, matches);
+    cleanup(free_ptr) double *values = mem_new(job->reduced.n, sizeof *values);
     enum outcome outcome = OUTCOME_FAILED;
-    for (uint32_t m = 0; m < n; m++) {
-        if (outcome != OUTCOME_REALIZED)
-            outcome = try_template(job, &matches[m]);
-        template_match_done(&matches[m]);
+    struct err err = {0};
+    for (uint32_t m = 0; m < job->n_matches && outcome != OUTCOME_REALIZED; m++) {
+        const struct template_match *match = &job->matches[m];
+        if (!match->same_prototype)
+            break;
+        if (template_start(job, match, values, &err))
+            outcome = reject(job, OUTCOME_FAILED, "%s", err.text);
+        else
+            outcome = finish_template(job, match, values);
     }
     return outcome;
 }
 
-/* ---- random starts ---- */
+/* ---- search ---- */
 
 enum { LANE_START = 1 };
 
 struct start {
     uint32_t number;
+    const struct template_match *match; /* NULL: random */
     double energy;
     double *values;
 };
@@ -310,17 +330,22 @@ static int compare_starts(const void *a, const void *b)
 static int relax_start(struct job *job, struct start *start, struct err *err)
 {
     const struct realizer *realizer = job->realizer;
-    struct rng rng = rng_stream(realizer->key, job->sample, start->number, LANE_START);
+    int rc = 0;
+    if (start->match)
+        rc = template_start(job, start->match, start->values, err);
     job->relax.log_volume = mathd_log(job->volume);
     job->relax.volume_weight = start_volume_weight;
     job->relax.steps_max = realizer->options.relax_steps_max;
-    int rc = start_random(&job->relax, &rng, start->values, err);
+    if (!start->match) {
+        struct rng rng = rng_stream(realizer->key, job->sample, start->number, LANE_START);
+        rc = start_random(&job->relax, &rng, start->values, err);
+    }
     return rc ? rc : relax_run(&job->relax, start->values, &start->energy, err);
 }
 
-/* Pair visits that all starts of one sample may cost together, so that no sample takes minutes:
- * about 20 s. */
-static const double visits_max = 2e9;
+/* Pairs of orbit and atom that all random starts of one sample may visit together, so that no
+ * sample takes minutes: about 20 s. */
+static const double visits_max = 3e8;
 
 static uint32_t starts_allowed(const struct job *job)
 {
@@ -331,30 +356,54 @@ static uint32_t starts_allowed(const struct job *job)
     return allowed < options->random_starts ? (uint32_t)allowed : options->random_starts;
 }
 
-static enum outcome try_random(struct job *job)
+/* Relax the templates of another prototype and the random starts; those without an energy are
+ * left out. Returns how many have one. */
+static uint32_t starts_make(struct job *job, uint32_t n_random, struct start *starts,
+                            struct err *err)
 {
-    uint32_t max = starts_allowed(job), n = 0;
-    cleanup(free_ptr) struct start *starts = mem_new(max, sizeof *starts);
-    enum outcome outcome = OUTCOME_FAILED;
-    struct err err = {0};
-    for (uint32_t k = 0; k < max; k++) {
-        starts[n] =
-            (struct start){.number = k, .values = mem_new(job->reduced.n, sizeof(double))};
-        if (relax_start(job, &starts[n], &err))
+    uint32_t n = 0;
+    for (uint32_t k = 0; k < job->n_matches + n_random; k++) {
+        bool template = k < job->n_matches;
+        if (template && job->matches[k].same_prototype)
+            continue;
+        starts[n] = (struct start){.number = template ? k : k - job->n_matches,
+                                   .match = template ? &job->matches[k] : NULL,
+                                   .values = mem_new(job->reduced.n, sizeof(double))};
+        if (relax_start(job, &starts[n], err))
             free(starts[n].values);
         else
             n++;
     }
+    return n;
+}
+
+static enum outcome finish_start(struct job *job, const struct start *start)
+{
+    if (start->match)
+        return finish_template(job, start->match, start->values);
+    enum outcome outcome = finish(job, start->values);
+    if (outcome == OUTCOME_REALIZED)
+        job->candidate->geometry = GEOMETRY_RANDOM;
+    return outcome;
+}
+
+/* The lowest pair energy that holds. */
+static enum outcome try_search(struct job *job)
+{
+    uint32_t n_random = starts_allowed(job);
+    enum outcome outcome = OUTCOME_FAILED;
+    struct err err = {0};
+    cleanup(free_ptr) struct start *starts =
+        mem_new(job->n_matches + (size_t)n_random, sizeof *starts);
+    uint32_t n = starts_make(job, n_random, starts, &err);
     qsort(starts, n, sizeof *starts, compare_starts);
     for (uint32_t k = 0; k < n; k++) {
         if (outcome != OUTCOME_REALIZED)
-            outcome = finish(job, starts[k].values);
+            outcome = finish_start(job, &starts[k]);
         free(starts[k].values);
     }
-    if (outcome == OUTCOME_REALIZED)
-        job->candidate->geometry = GEOMETRY_RANDOM;
-    else if (n == 0 && max > 0)
-        return reject(job, OUTCOME_FAILED, "no random start has an energy: %s", err.text);
+    if (n == 0 && n_random > 0)
+        return reject(job, OUTCOME_FAILED, "no start has an energy: %s", err.text);
     return outcome;
 }
 
@@ -391,7 +440,7 @@ enum outcome realizer_run(struct realizer *realizer, uint32_t sample,
     if (job_init(&job, proto, &err)) {
         (void)reject(&job, OUTCOME_FAILED, "%s", err.text);
     } else if (try_templates(&job) != OUTCOME_REALIZED &&
-               try_random(&job) != OUTCOME_REALIZED) {
+               try_search(&job) != OUTCOME_REALIZED) {
         (void)reject(&job, OUTCOME_FAILED, "no template and no random start");
     }
     job_done(&job);

@@ -38,8 +38,8 @@ static struct samples samples_make(void)
     samples.protos[2] = proto_make(221, (struct site[]){{0, 55}, {1, 55}}, 2);
     /* GeO2, rutile */
     samples.protos[3] = proto_make(136, (struct site[]){{0, 32}, {5, 8}}, 2);
-    /* wurtzite positions, no template: both heights and c/a are free */
-    samples.protos[4] = proto_make(186, (struct site[]){{1, 8}, {1, 12}}, 2);
+    /* anatase positions, no template: the height of oxygen and c/a are free */
+    samples.protos[4] = proto_make(141, (struct site[]){{0, 22}, {4, 8}}, 2);
     return samples;
 }
 
