@@ -45,7 +45,7 @@ void checkpoint_init(struct checkpoint *checkpoint, uint64_t key)
     checkpoint->average = tensors_block_new(tensors);
     checkpoint->m = tensors_block_new(tensors);
     checkpoint->v = tensors_block_new(tensors);
-    tensors_init(tensors, checkpoint->weights, key);
+    network_init(&checkpoint->model.network, tensors, checkpoint->weights, key);
     memcpy(checkpoint->average, checkpoint->weights, tensors->size * sizeof(float));
 }
 

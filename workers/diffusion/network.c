@@ -3,6 +3,8 @@
 
 #include "common/mathd.h"
 #include "common/mem.h"
+#include "common/rng.h"
+#include "workers/crystal/elements.h"
 #include "workers/nn/activation.h"
 #include "workers/nn/attention.h"
 #include "workers/nn/linear.h"
@@ -69,6 +71,8 @@ static void layout_heads(const struct network_config *config, struct tensors *t,
     if (config->role == MODEL_DENOISER) {
         ret->head = tensors_add(t, HEAD_SIZE, W, TENSOR_ZERO, true, "head");
         ret->head_bias = tensors_add(t, 0, HEAD_SIZE, TENSOR_ZERO, false, "head.bias");
+        ret->head_shared =
+            tensors_add(t, ELEMENT_DESCRIPTORS, W, TENSOR_ZERO, true, "head.shared");
         ret->count_of_element =
             tensors_add(t, STATE_SIZE, 16, TENSOR_ZERO, true, "count_of_element");
         return;
@@ -87,18 +91,69 @@ void network_layout(const struct network_config *config, struct tensors *t, stru
     for (int i = 0; i < INPUT_TABLES; i++)
         ret->inputs[i] = tensors_add(t, input_table_size((enum input_table)i), W,
                                      i == INPUT_FEATURE ? TENSOR_LINEAR : TENSOR_EMBEDDING,
-                                     false, "input.%s", input_names[i]);
+                                     true, "input.%s", input_names[i]);
     ret->token_bias = tensors_add(t, 2, W, TENSOR_EMBEDDING, false, "input.bias");
     ret->time1 = tensors_add(t, W, TIME_FEATURES, TENSOR_LINEAR, true, "time.1");
     ret->time1_bias = tensors_add(t, 0, W, TENSOR_ZERO, false, "time.1.bias");
     ret->time2 = tensors_add(t, W, W, TENSOR_LINEAR, true, "time.2");
     ret->time2_bias = tensors_add(t, 0, W, TENSOR_ZERO, false, "time.2.bias");
-    ret->group = tensors_add(t, GROUP_MAX, W, TENSOR_EMBEDDING, false, "condition.spacegroup");
+    ret->group = tensors_add(t, GROUP_MAX, W, TENSOR_EMBEDDING, true, "condition.spacegroup");
     ret->modulation = tensors_add(t, modulations, W, TENSOR_ZERO, true, "modulation");
     ret->modulation_bias =
         tensors_add(t, 0, modulations, TENSOR_ZERO, false, "modulation.bias");
     layout_layers(config->layers, W, t, ret);
     layout_heads(config, t, ret);
+}
+
+/* ---- initial values ---- */
+
+enum {
+    GROUPS = 18,
+    PERIODS = 7,
+    CHARGE_MIN = -4,
+    CHARGE_MAX = 7,
+};
+_Static_assert(GROUPS + PERIODS + 2 + (CHARGE_MAX - CHARGE_MIN + 1) <= ELEMENT_DESCRIPTORS,
+               "descriptors fit");
+
+/* Columns of about equal weight; what an element does not have is 0. */
+static void describe_element(int z, float ret[ELEMENT_DESCRIPTORS])
+{
+    const struct element *element = element_get(z);
+    memset(ret, 0, ELEMENT_DESCRIPTORS * sizeof *ret);
+    if (element->group >= 1 && element->group <= GROUPS)
+        ret[element->group - 1] = 1;
+    if (element->period >= 1 && element->period <= PERIODS)
+        ret[GROUPS + element->period - 1] = 1;
+    float *rest = ret + GROUPS + PERIODS;
+    rest[0] = element->electronegativity > 0 ? (float)element->electronegativity - 2 : 0;
+    rest[1] = 2 * (float)element->radius_covalent - 3;
+    for (int i = 0; i < 6 && element->charges[i] != 0; i++)
+        if (element->charges[i] >= CHARGE_MIN && element->charges[i] <= CHARGE_MAX)
+            rest[2 + element->charges[i] - CHARGE_MIN] = i == 0 ? 1 : 0.5f;
+}
+
+static void init_elements(float *table, int W, uint64_t key, uint32_t item)
+{
+    float *projection = mem_new((size_t)W * ELEMENT_DESCRIPTORS, sizeof *projection);
+    struct rng rng = rng_stream(key, item, 1, 0); /* step 0 is tensors_init's */
+    for (int i = 0; i < W * ELEMENT_DESCRIPTORS; i++)
+        projection[i] = (float)(0.1 * rng_normal(&rng));
+    for (int z = 1; z <= ELEMENT_MAX; z++) {
+        float descriptors[ELEMENT_DESCRIPTORS];
+        describe_element(z, descriptors);
+        linear_forward(table + z * W, descriptors, projection, NULL, 1, ELEMENT_DESCRIPTORS, W);
+    }
+    free(projection);
+}
+
+void network_init(const struct network *net, const struct tensors *tensors, float *block,
+                  uint64_t key)
+{
+    static const enum input_table tables[] = {INPUT_ELEMENT, INPUT_COMPOSITION};
+    tensors_init(tensors, block, key);
+    for (uint32_t i = 0; i < sizeof tables / sizeof tables[0]; i++)
+        init_elements(block + net->inputs[tables[i]], (int)net->config.width, key, i);
 }
 
 /* ---- buffers ---- */
@@ -156,6 +211,9 @@ struct activations {
     ROW_BUFFERS(FIELD, )
     CRYSTAL_BUFFERS(FIELD, )
     struct layer_buffers layers[LAYERS_MAX];
+    float *descriptors;    /* (HEAD_SIZE, ELEMENT_DESCRIPTORS), rows of elements */
+    float *effective_head; /* (HEAD_SIZE, W) */
+    float *deffective;
     float *x_end;  /* stream behind the last block */
     float *output; /* denoiser (rows, HEAD_SIZE), guide (crystals, 2 properties) */
     float *memory; /* all of the above lie in here */
@@ -202,6 +260,9 @@ static size_t place_all(struct activations *a, float *memory)
         LAYER_BUFFERS(LAYER, W)
     }
     ROW(x_end, W)
+    place(&a->descriptors, memory, &used, HEAD_SIZE * ELEMENT_DESCRIPTORS);
+    place(&a->effective_head, memory, &used, HEAD_SIZE * W);
+    place(&a->deffective, memory, &used, HEAD_SIZE * W);
 #undef ROW
 #undef CRYSTAL
 #undef LAYER
@@ -223,6 +284,8 @@ static void activations_fit(struct activations *a, const struct network_config *
     a->crystals = batch->n_crystals;
     a->memory = mem_new(place_all(a, NULL), sizeof *a->memory);
     (void)place_all(a, a->memory);
+    for (int z = 1; z <= ELEMENT_MAX; z++)
+        describe_element(z, a->descriptors + z * ELEMENT_DESCRIPTORS);
 }
 
 /* ---- forward ---- */
@@ -321,9 +384,12 @@ static void head_forward(const struct network *net, const float *w, const struct
                          struct activations *a)
 {
     int W = (int)net->config.width, C = (int)b->n_crystals;
-    if (net->config.role == MODEL_DENOISER) {
-        linear_forward(a->output, a->final, w + net->head, w + net->head_bias, (int)b->n_rows,
-                       W, HEAD_SIZE);
+    if (net->config.role == MODEL_DENOISER) { /* head + descriptors shared */
+        memcpy(a->effective_head, w + net->head, HEAD_SIZE * (size_t)W * sizeof(float));
+        linear_backward(a->effective_head, NULL, NULL, a->descriptors, NULL,
+                        w + net->head_shared, HEAD_SIZE, W, ELEMENT_DESCRIPTORS);
+        linear_forward(a->output, a->final, a->effective_head, w + net->head_bias,
+                       (int)b->n_rows, W, HEAD_SIZE);
         return;
     }
     pool_forward(net, b, a);
@@ -382,8 +448,16 @@ static void head_backward(const struct network *net, const float *w, float *g,
     int W = (int)net->config.width, C = (int)b->n_crystals;
     size_t n = (size_t)C * (size_t)W;
     if (net->config.role == MODEL_DENOISER) {
-        linear_backward(dfinal, grad(g, net->head), grad(g, net->head_bias), doutput, a->final,
-                        w + net->head, (int)b->n_rows, W, HEAD_SIZE);
+        size_t size = HEAD_SIZE * (size_t)W;
+        memset(a->deffective, 0, size * sizeof(float));
+        linear_backward(dfinal, a->deffective, grad(g, net->head_bias), doutput, a->final,
+                        a->effective_head, (int)b->n_rows, W, HEAD_SIZE);
+        if (!g)
+            return;
+        for (size_t i = 0; i < size; i++)
+            g[net->head + i] += a->deffective[i];
+        linear_backward(NULL, g + net->head_shared, NULL, a->descriptors, a->deffective, NULL,
+                        HEAD_SIZE, W, ELEMENT_DESCRIPTORS);
         return;
     }
     memset(a->dhead_act, 0, n * sizeof(float));

@@ -21,6 +21,7 @@ enum {
     MLP_RATIO = 4,               /* hidden width of a block's perceptron over its width */
     HEAD_COUNTS = STATE_SIZE,    /* elements first (0 = none), then counts 1..COUNT_MAX */
     HEAD_SIZE = STATE_SIZE + 24, /* a multiple of 16; the last 12 are not used */
+    ELEMENT_DESCRIPTORS = 40,    /* numbers about an element, see network_init */
 };
 
 enum model_role { MODEL_DENOISER, MODEL_GUIDE };
@@ -44,6 +45,7 @@ struct network {
         size_t qkv, qkv_bias, out, out_bias, up, up_bias, down, down_bias;
     } layers[LAYERS_MAX];
     size_t head, head_bias;   /* denoiser: out; guide: hidden layer */
+    size_t head_shared;       /* denoiser: (ELEMENT_DESCRIPTORS, width), see network_init */
     size_t head2, head2_bias; /* guide: out */
     size_t count_of_element;  /* denoiser: (STATE_SIZE, 16) added to the count logits */
 };
@@ -51,6 +53,12 @@ struct network {
 /* Append the network's tensors to the table and remember where they are. */
 void network_layout(const struct network_config *config, struct tensors *tensors,
                     struct network *ret);
+
+/* Initial values: tensors_init, and then rows of the element tables that start alike for like
+ * elements (a random projection of group, period, electronegativity, radius and charges), so
+ * that rare elements borrow from their neighbours in the periodic table. */
+void network_init(const struct network *network, const struct tensors *tensors, float *block,
+                  uint64_t key);
 
 /* Buffers of one forward and backward pass; `{0}` is empty, they grow as needed. */
 struct activations;

@@ -23,7 +23,7 @@ static const struct example {
     CRYSTAL(221, {0, 55}, {1, 17}),                /* CsCl */
     CRYSTAL(216, {0, 30}, {2, 16}),                /* zinc blende */
     CRYSTAL(136, {0, 22}, {5, 8}),                 /* rutile: 2a, 4f x,x,0 */
-    CRYSTAL(62, {2, 38}, {2, 8}, {2, 22}, {3, 8}), /* like a perovskite: 4c c c d */
+    CRYSTAL(62, {2, 8}, {2, 22}, {2, 38}, {3, 8}),                /* like a perovskite: 4c c c d */
     CRYSTAL(227, {0, 12}, {3, 13}, {4, 8}),        /* spinel */
     CRYSTAL(1, {0, 3}, {0, 3}, {0, 8}, {0, 8}, {0, 8}, {0, 15}), /* P1, repeated */
     CRYSTAL(47, {0, 29}, {7, 8}, {26, 39}, {26, 57}, {26, 57}),  /* position A, repeated */
