@@ -19,6 +19,9 @@ static const struct {
 #ifdef BENCH_STORE
     {"store", bench_store, "puts and gets beside raw append + fsync and raw LMDB"},
 #endif
+#ifdef BENCH_SLOT
+    {"slot", bench_slot, "child process of a worker: start, round trip of an empty task"},
+#endif
 #ifdef BENCH_TRAIN
     {"train", bench_train, "train-step: crystals per second, fraction of sgemm peak"},
 #endif

@@ -1,33 +1,22 @@
-#define _XOPEN_SOURCE 700 /* nftw */
 #include "tests/unit/runtime/folder.h"
 
+#include "tests/support/folder.h"
+
 #include <assert.h>
-#include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 char *folder_new(void)
 {
-    const char *base = getenv("TMPDIR");
-    char path[256];
-    (void)snprintf(path, sizeof path, "%s/wyckmill-test-XXXXXX", base ? base : P_tmpdir);
-    char *made = mkdtemp(path);
-    assert(made);
+    char path[TEST_FOLDER_SIZE];
+    test_folder_new(path);
     return strdup(path);
-}
-
-static int remove_one(const char *path, const struct stat *info, int type, struct FTW *walk)
-{
-    (void)info;
-    (void)type;
-    (void)walk;
-    return remove(path);
 }
 
 void folder_remove(char *path)
 {
-    (void)nftw(path, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+    test_folder_remove(path);
     free(path);
 }
 

@@ -2,7 +2,7 @@
 #ifndef WYCKMILL_TESTS_RUNTIME_FOLDER_H
 #define WYCKMILL_TESTS_RUNTIME_FOLDER_H
 
-/* Under $TMPDIR or the system's folder for such things; caller hands it to folder_remove. */
+/* Caller hands it to folder_remove. */
 char *folder_new(void);
 void folder_remove(char *path);
 
