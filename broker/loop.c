@@ -697,8 +697,7 @@ static void finish(struct shell *shell)
     free(shell->persisting);
 }
 
-/* SIGTERM and SIGINT become readable; libzmq's threads inherit the mask and leave them alone.
- */
+/* SIGTERM and SIGINT become readable. */
 static int signals_open(struct sigaction ret_before[2], struct err *err)
 {
     const struct sigaction action = {.sa_handler = on_signal};
