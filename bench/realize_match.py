@@ -54,7 +54,9 @@ def report(path):
         line(name, [r for r in rows if low <= r[0] <= high])
     for code, name in GEOMETRY.items():
         line(name, [r for r in rows if r[1] == code])
+    return rows
 
 
-for argument in sys.argv[1:]:
-    report(argument)
+if __name__ == "__main__":
+    for argument in sys.argv[1:]:
+        report(argument)

@@ -4,6 +4,7 @@
 #include "common/mathd.h"
 #include "common/mem.h"
 #include "workers/crystal/elements.h"
+#include "workers/realize/electronegativity.h"
 #include "workers/realize/reduced.h"
 #include "workers/realize/ridge.h"
 
@@ -46,65 +47,72 @@ static void keep_shorter(double table[KINDS_MAX][KINDS_MAX], uint8_t a, uint8_t 
         table[a][b] = table[b][a] = value;
 }
 
+static double radii_ratio(const struct reduced *reduced, const struct cell *cell,
+                          const struct neighbour *pair)
+{
+    uint8_t a = cell->kind[cell->centre[pair->centre]], b = cell->kind[pair->atom];
+    return pair->distance / covalent_sum(reduced->elements[a], reduced->elements[b]);
+}
+
 static void shortest_find(const struct reduced *reduced, const struct cell *cell,
                           const struct neighbour_list *list, struct shortest *shortest)
 {
     for (uint32_t a = 0; a < KINDS_MAX; a++)
         for (uint32_t b = 0; b < KINDS_MAX; b++)
             shortest->any[a][b] = shortest->bonded[a][b] = HUGE_VAL;
-    uint32_t begin = 0;
-    for (uint32_t c = 0; c < cell->n_centres; c++) {
-        uint32_t end = begin;
+    for (uint32_t begin = 0, end; begin < list->n; begin = end) { /* one centre */
         double nearest = HUGE_VAL;
-        uint8_t a = cell->kind[cell->centre[c]];
-        for (; end < list->n && list->items[end].centre == c; end++) {
-            uint8_t b = cell->kind[list->items[end].atom];
-            nearest =
-                fmin(nearest, list->items[end].distance /
-                                  covalent_sum(reduced->elements[a], reduced->elements[b]));
-        }
+        for (end = begin; end < list->n && list->items[end].centre == list->items[begin].centre;
+             end++)
+            nearest = fmin(nearest, radii_ratio(reduced, cell, &list->items[end]));
         for (uint32_t p = begin; p < end; p++) {
-            uint8_t b = cell->kind[list->items[p].atom];
-            double distance = list->items[p].distance;
-            keep_shorter(shortest->any, a, b, distance);
-            if (distance <= bonded_ratio * nearest *
-                                covalent_sum(reduced->elements[a], reduced->elements[b]))
-                keep_shorter(shortest->bonded, a, b, distance);
+            const struct neighbour *pair = &list->items[p];
+            uint8_t a = cell->kind[cell->centre[pair->centre]], b = cell->kind[pair->atom];
+            keep_shorter(shortest->any, a, b, pair->distance);
+            if (radii_ratio(reduced, cell, pair) <= bonded_ratio * nearest)
+                keep_shorter(shortest->bonded, a, b, pair->distance);
         }
-        begin = end;
     }
+}
+
+static void samples_add(struct samples_list *samples, const struct reduced *reduced,
+                        const struct shortest *shortest)
+{
+    for (uint32_t a = 0; a < reduced->n_kinds; a++)
+        for (uint32_t b = a; b < reduced->n_kinds; b++) {
+            bool bonded = shortest->bonded[a][b] < HUGE_VAL;
+            if (shortest->any[a][b] == HUGE_VAL)
+                continue;
+            mem_reserve(samples->items, samples->capacity, samples->n + 1);
+            samples->items[samples->n++] = (struct sample){
+                .pair =
+                    (uint16_t)(reduced->elements[a] * (ELEMENT_MAX + 1) + reduced->elements[b]),
+                .bonded = bonded,
+                .distance = bonded ? shortest->bonded[a][b] : shortest->any[a][b]};
+        }
 }
 
 static void samples_add_record(struct samples_list *samples, const struct record *record,
                                struct neighbour_list *list)
 {
     struct reduced reduced;
+    struct cell cell;
+    struct cutoffs cutoffs;
+    struct shortest shortest;
     if (reduced_init(&reduced, &record->proto, ATOMS_MAX, NULL))
         return;
-    struct cell cell;
     reduced_cell_init(&reduced, &cell);
     cleanup(free_ptr) double *values = mem_new(reduced.n, sizeof *values);
-    struct cutoffs cutoffs;
     for (uint32_t i = 0; i < KINDS_MAX * KINDS_MAX; i++)
         cutoffs.radius[i / KINDS_MAX][i % KINDS_MAX] = look_angstrom;
-    if (reduced_from_record(&reduced, record, values, NULL) == 0) {
+    int rc = reduced_from_record(&reduced, record, values, NULL);
+    if (rc == 0) {
         reduced_expand(&reduced, values, &cell);
-        if (neighbours_find(&cell, &cutoffs, list, NULL) == 0) {
-            struct shortest shortest;
-            shortest_find(&reduced, &cell, list, &shortest);
-            for (uint32_t a = 0; a < reduced.n_kinds; a++)
-                for (uint32_t b = a; b < reduced.n_kinds; b++) {
-                    bool bonded = shortest.bonded[a][b] < HUGE_VAL;
-                    if (shortest.any[a][b] == HUGE_VAL)
-                        continue;
-                    mem_reserve(samples->items, samples->capacity, samples->n + 1);
-                    samples->items[samples->n++] = (struct sample){
-                        .pair = (uint16_t)(reduced.elements[a] * (ELEMENT_MAX + 1) +
-                                           reduced.elements[b]),
-                        .bonded = bonded,
-                        .distance = bonded ? shortest.bonded[a][b] : shortest.any[a][b]};
-                }
-        }
+        rc = neighbours_find(&cell, &cutoffs, list, NULL);
+    }
+    if (rc == 0) {
+        shortest_find(&reduced, &cell, list, &shortest);
+        samples_add(samples, &reduced, &shortest);
     }
     reduced_cell_done(&cell);
     reduced_done(&reduced);
@@ -156,12 +164,6 @@ struct radii {
     double bond[ELEMENT_MAX + 2]; /* last: k */
     double contact[ELEMENT_MAX + 1];
 };
-
-static double electronegativity(int z)
-{
-    double value = element_get(z)->electronegativity;
-    return value > 0 ? value : 2.2; /* none tabulated: neither giver nor taker */
-}
 
 static const double sample_count_max = 20; /* a pair with more data weighs no more than this */
 static const double apart_ratio = 1.7; /* contact radius over covalent radius, before data */
@@ -243,98 +245,4 @@ struct pair_model *pair_model_new(const struct dataset *dataset)
     struct pair_model *model = mem_new(1, sizeof *model);
     model_fill(model, pairs, &radii);
     return model;
-}
-
-/* ---- the energy ---- */
-
-static const double morse_steepness = 7;
-static const double cutoff_ratio = 2.2;  /* of the bond length */
-static const double switch_ratio = 1.6;  /* the well begins to fade here */
-static const double charge_scale = 0.4;  /* difference of electronegativity that makes an ion */
-static const double repulsion_depth = 8; /* energy at half the contact distance: 1/8 of it */
-
-/* How much an element is a cation (+) or an anion (-) in this company, -1..1. */
-static double charge_sign(double own, double mean)
-{
-    return fmax(-1, fmin(1, (mean - own) / charge_scale));
-}
-
-static struct pair_term term_make(const struct pair_model *model, int a, int b, double mean)
-{
-    double like =
-        charge_sign(electronegativity(a), mean) * charge_sign(electronegativity(b), mean);
-    struct pair_term term = {.bond = model->bond[a][b],
-                             .contact = model->contact[a][b],
-                             .attracted = model->affinity[a][b] * (1 - fmax(0, like))};
-    term.cutoff = fmax(cutoff_ratio * term.bond, term.contact);
-    return term;
-}
-
-void pair_table_init(struct pair_table *table, const struct pair_model *model,
-                     const uint8_t *elements, const double *counts, uint32_t n_kinds)
-{
-    double sum = 0, total = 0;
-    for (uint32_t k = 0; k < n_kinds; k++) {
-        sum += counts[k] * electronegativity(elements[k]);
-        total += counts[k];
-    }
-    *table = (struct pair_table){.n_kinds = n_kinds};
-    for (uint32_t a = 0; a < n_kinds; a++)
-        for (uint32_t b = 0; b < n_kinds; b++) {
-            table->terms[a][b] = term_make(model, elements[a], elements[b], sum / total);
-            table->cutoffs.radius[a][b] = table->terms[a][b].cutoff;
-        }
-}
-
-/* 1 below `begin`, 0 above `end`, with two continuous derivatives: 1 - t^3 (10 - 15 t + 6 t^2)
- */
-static double fade(double x, double begin, double end, double *ret_slope)
-{
-    if (x <= begin || x >= end) {
-        *ret_slope = 0;
-        return x <= begin ? 1 : 0;
-    }
-    double t = (x - begin) / (end - begin);
-    *ret_slope = -30 * t * t * (1 - t) * (1 - t) / (end - begin);
-    return 1 - t * t * t * (10 - 15 * t + 6 * t * t);
-}
-
-/* Morse (Phys. Rev. 34, 57, 1929): finite at distance 0, so overlapping starts can be relaxed.
- * `attracted` scales its attractive half; the repulsive core is the same for all pairs. */
-static double well(double x, double attracted, double *ret_slope)
-{
-    double fade_slope, weight = fade(x, switch_ratio, cutoff_ratio, &fade_slope);
-    double e = mathd_exp(-morse_steepness * (x - 1));
-    double energy = e * (e - 2 * attracted), slope = -2 * morse_steepness * e * (e - attracted);
-    *ret_slope = slope * weight + energy * fade_slope;
-    return energy * weight;
-}
-
-static double wall(double x, double *ret_slope)
-{
-    double t = fmax(0, 1 - x);
-    *ret_slope = -3 * repulsion_depth * t * t;
-    return repulsion_depth * t * t * t;
-}
-
-double pair_term_energy(const struct pair_term *term, double distance, double *ret_slope)
-{
-    double well_slope, wall_slope, apart = 1 - term->attracted;
-    double energy = well(distance / term->bond, term->attracted, &well_slope);
-    energy += apart * wall(distance / term->contact, &wall_slope);
-    if (ret_slope)
-        *ret_slope = well_slope / term->bond + apart * wall_slope / term->contact;
-    return energy;
-}
-
-double pair_energy(const struct pair_table *table, const struct cell *cell,
-                   struct neighbour_list *list, double (*gradient_frac)[3],
-                   double gradient_lattice[3][3])
-{
-    for (uint32_t p = 0; p < list->n; p++) {
-        struct neighbour *pair = &list->items[p];
-        uint8_t a = cell->kind[cell->centre[pair->centre]], b = cell->kind[pair->atom];
-        pair->energy = pair_term_energy(&table->terms[a][b], pair->distance, &pair->slope);
-    }
-    return neighbours_sum(cell, list, gradient_frac, gradient_lattice);
 }

@@ -6,6 +6,7 @@
 #include "workers/crystal/elements.h"
 #include "workers/crystal/structure.h"
 #include "workers/crystal/wyckoff.h"
+#include "workers/realize/electronegativity.h"
 #include "workers/realize/ridge.h"
 
 #include <math.h>
@@ -15,12 +16,6 @@ struct composition {
     double counts[ELEMENT_MAX + 1];
     double electronegativity;
 };
-
-static double electronegativity(int z)
-{
-    double value = element_get(z)->electronegativity;
-    return value > 0 ? value : 2.2; /* none tabulated: neither giver nor taker */
-}
 
 static void composition_of(const struct protostructure *proto, struct composition *composition)
 {
