@@ -78,8 +78,12 @@ int main(int argc, char **argv)
         version_print(stdout);
         return EXIT_DONE;
     }
+    char name[48]; /* what usage and error lines call us */
     for (int i = 0; i < COMMANDS; i++)
-        if (!strcmp(argv[1], commands[i].name))
+        if (!strcmp(argv[1], commands[i].name)) {
+            (void)snprintf(name, sizeof name, "wyckmill %s", commands[i].name);
+            argv[1] = name;
             return commands[i].run(argc - 1, argv + 1);
+        }
     return unknown(argv[1]);
 }
