@@ -10,27 +10,12 @@ static const struct {
     bench_run *run;
     const char *help;
 } benches[] = {
-#ifdef BENCH_CORE
     {"core", bench_core, "broker core: tasks per second, memory per task"},
-#endif
-#ifdef BENCH_BROKER
     {"broker", bench_broker, "durable no-op tasks per second through sockets and store"},
-#endif
-#ifdef BENCH_STORE
     {"store", bench_store, "puts and gets beside raw append + fsync and raw LMDB"},
-#endif
-#ifdef BENCH_SLOT
     {"slot", bench_slot, "child process of a worker: start, round trip of an empty task"},
-#endif
-#ifdef BENCH_TRAIN
-    {"train", bench_train, "train-step: crystals per second, fraction of sgemm peak"},
-#endif
-#ifdef BENCH_REALIZE
     {"realize", bench_realize, "structures per second, pairs for the match rate"},
-#endif
-#ifdef BENCH_ENCODE
     {"encode", bench_encode, "structures per second, fraction of bare spglib"},
-#endif
 };
 
 static double clock_s(clockid_t clock)
