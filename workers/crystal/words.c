@@ -139,6 +139,8 @@ static const char *read_exponent(const char *at, const char *end, int *exponent)
 
 bool text_number(struct text text, double *ret)
 {
+    if (!text.size)
+        return false;
     const char *at = text.data, *end = at + text.size;
     bool negative = false;
     if (at < end && (*at == '+' || *at == '-'))

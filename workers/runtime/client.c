@@ -122,8 +122,9 @@ static int put_part(struct client *client, const struct hash *id, const char *ty
     message_text_set(&question.blob_put.type, type);
     question.blob_put.total = bytes.size;
     question.blob_put.offset = *offset;
-    question.blob_put.data = (struct span){
-        bytes.data + *offset, left < MESSAGE_CHUNK_BYTES_MAX ? left : MESSAGE_CHUNK_BYTES_MAX};
+    question.blob_put.data =
+        (struct span){bytes.size ? bytes.data + *offset : NULL,
+                      left < MESSAGE_CHUNK_BYTES_MAX ? left : MESSAGE_CHUNK_BYTES_MAX};
     int rc =
         ask(client, client->bulk, &question, MESSAGE_TYPE_blob_state, &frame, &answer, err);
     if (rc)

@@ -149,7 +149,8 @@ static void take_log(struct slot *slot, struct buf *ret)
 {
     size_t size = slot->log.size;
     size_t skip = size > SLOT_LOG_BYTES_MAX ? size - SLOT_LOG_BYTES_MAX : 0;
-    buf_append(ret, slot->log.data + skip, size - skip);
+    if (size) /* no log, no address to add to */
+        buf_append(ret, slot->log.data + skip, size - skip);
     slot->log.size = 0;
 }
 

@@ -151,7 +151,7 @@ static void give(struct fixture *f, struct span bytes, unsigned lossy)
             .blob_data = {.id = get->id,
                           .total = bytes.size,
                           .offset = get->offset,
-                          .data = {bytes.data + get->offset,
+                          .data = {bytes.size ? bytes.data + get->offset : NULL,
                                    get->size < left ? get->size : (size_t)left}}};
         if (!lost(f, lossy))
             fake_answer(&f->fake, f->fake.bulk, &answer);
