@@ -139,7 +139,8 @@ static void guide_groups(struct sampler *sampler)
         top = log_p[g] > top ? log_p[g] : top;
     }
     for (uint32_t g = 0; g < GROUP_MAX; g++)
-        sampler->groups[g] *= (float)mathd_exp(log_p[g] - top);
+        if (sampler->groups[g] > 0) /* the others were not asked: their log_p means nothing */
+            sampler->groups[g] *= (float)mathd_exp(log_p[g] - top);
 }
 
 static int open_models(struct sampler *sampler, struct span denoiser, struct span guide,

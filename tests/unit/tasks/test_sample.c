@@ -189,6 +189,17 @@ static void test_sample__hard_constraints_are_never_violated(void **state)
     check_constraints(*state, r);
 }
 
+/* A target so far off that the likeliest group's weight would underflow: groups that were not
+ * asked for must stay without any weight (0 times infinity is none). */
+static void test_sample__far_targets_leave_other_groups_out(void **state)
+{
+    struct request r = guided();
+    r.guidance = 1000; /* the most that is allowed */
+    r.targets.items[0].low = 1000;
+    r.targets.items[0].high = 2000;
+    check_constraints(*state, r);
+}
+
 static double mean_sites(const struct samples *samples)
 {
     double sum = 0;
@@ -265,6 +276,7 @@ int main(void)
         cmocka_unit_test(test_sample__does_not_depend_on_its_batch),
         cmocka_unit_test(test_sample__seed_and_number_make_the_sample),
         cmocka_unit_test(test_sample__hard_constraints_are_never_violated),
+        cmocka_unit_test(test_sample__far_targets_leave_other_groups_out),
         cmocka_unit_test(test_sample__guidance_moves_towards_the_target),
         cmocka_unit_test(test_sample__no_strength_no_guidance),
         cmocka_unit_test(test_sample__impossible_requests_are_refused_with_a_reason),
