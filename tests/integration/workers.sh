@@ -8,6 +8,7 @@ run "$folder/one" "$folder/out-one" --workers 1
 port=$((20000 + $$ % 20000))
 address=tcp://127.0.0.1:$port
 "$wyckmill" broker --store "$folder/three" --listen "$address" 2>"$folder/log" &
+broker=$!
 for worker in 1 2 3; do
     "$wyckmill" worker --connect "$address" --cache "$folder/cache-$worker" 2>>"$folder/log" &
 done
@@ -23,5 +24,8 @@ rc=$?
 [ "$(ids "$folder/out-one" | wc -l)" -gt 5 ] || fail "too few candidates to compare"
 cmp <(ids "$folder/out-one") <(ids "$folder/out-three") || fail "candidate ids differ"
 diff -r -x rejected.json -x report.json "$folder/out-one" "$folder/out-three" || fail "exports differ"
-"$wyckmill" fsck --store "$folder/three" >/dev/null || fail "fsck"
+# A store at rest: fsck beside a writer can compare two states of it.
+kill -TERM $broker
+wait $broker
+"$wyckmill" fsck --store "$folder/three" >"$folder/fsck" || fail "fsck: $(cat "$folder/fsck")"
 echo "same $(ids "$folder/out-one" | wc -l) candidates from 1 and 3 workers"
