@@ -1,13 +1,17 @@
-/* Euclidean normalizers, found by trying: see normalizer.h. */
+/* Normalizers, found by trying: see normalizer.h. */
 #include "workers/crystal/normalizer.h"
 
 #include "common/mem.h"
+#include "workers/crystal/matrix.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 
-enum { HOLOHEDRY_MAX = 48 };
+enum {
+    POINT_GROUP_MAX = 48,
+    TURNS_MAX = 6960, /* 3 x 3 matrices of -1, 0, 1 with determinant 1 or -1 */
+};
 
 struct rotation {
     int8_t m[3][3];
@@ -39,26 +43,26 @@ static int find_rotation(const struct rotation *list, int n, const struct rotati
     return -1;
 }
 
-/* ---- rotations that every cell of the crystal system allows ---- */
+/* ---- axes that a crystal system can be described in ---- */
 
-/* Generators of the holohedries beside the inversion (International Tables A, table 3.2.1). */
+/* Generators of the holohedries beside the inversion (International Tables A, table 3.2.1). The
+ * orthorhombic one has the cubic group's: axes may be exchanged where the group allows it. */
 static const struct {
     char system;
     struct rotation generators[2];
 } holohedries[] = {
-    {'a', {{{{1, 0, 0}, {0, 1, 0}, {0, 0, 1}}}, {{{1, 0, 0}, {0, 1, 0}, {0, 0, 1}}}}},
-    {'m', {{{{-1, 0, 0}, {0, 1, 0}, {0, 0, -1}}}, {{{1, 0, 0}, {0, 1, 0}, {0, 0, 1}}}}},
-    {'o', {{{{-1, 0, 0}, {0, -1, 0}, {0, 0, 1}}}, {{{-1, 0, 0}, {0, 1, 0}, {0, 0, -1}}}}},
+    {'o', {{{{0, -1, 0}, {1, 0, 0}, {0, 0, 1}}}, {{{0, 0, 1}, {1, 0, 0}, {0, 1, 0}}}}},
     {'t', {{{{0, -1, 0}, {1, 0, 0}, {0, 0, 1}}}, {{{-1, 0, 0}, {0, 1, 0}, {0, 0, -1}}}}},
     {'h', {{{{1, -1, 0}, {1, 0, 0}, {0, 0, 1}}}, {{{0, 1, 0}, {1, 0, 0}, {0, 0, -1}}}}},
     {'c', {{{{0, -1, 0}, {1, 0, 0}, {0, 0, 1}}}, {{{0, 0, 1}, {1, 0, 0}, {0, 1, 0}}}}},
 };
 
+static const struct rotation identity = {{{1, 0, 0}, {0, 1, 0}, {0, 0, 1}}};
+
 /* Closes the generators; the identity comes first. */
-static int holohedry(char system, struct rotation list[HOLOHEDRY_MAX])
+static int holohedry(char system, struct rotation *list)
 {
-    static const struct rotation identity = {{{1, 0, 0}, {0, 1, 0}, {0, 0, 1}}},
-                                 inversion = {{{-1, 0, 0}, {0, -1, 0}, {0, 0, -1}}};
+    static const struct rotation inversion = {{{-1, 0, 0}, {0, -1, 0}, {0, 0, -1}}};
     size_t row = 0;
     while (holohedries[row].system != system)
         row++;
@@ -75,12 +79,47 @@ static int holohedry(char system, struct rotation list[HOLOHEDRY_MAX])
     return n;
 }
 
+/* All integer matrices of determinant 1 or -1 whose entries are at most `reach[i][j]`; the
+ * identity comes first. Two reduced cells of one lattice differ by entries of at most 1; C
+ * centrings and glides allow only every second sum of axes, hence 2 in monoclinic groups. */
+static int changes_of_cell(const int8_t reach[3][3], struct rotation *list)
+{
+    int n = 1;
+    list[0] = identity;
+    struct rotation r;
+    for (int k = 0; k < 9; k++)
+        r.m[k / 3][k % 3] = (int8_t)-reach[k / 3][k % 3];
+    for (int k = 0; k < 9;) {
+        int d = determinant(&r);
+        if ((d == 1 || d == -1) && memcmp(&r, &identity, sizeof r) != 0)
+            list[n++] = r;
+        for (k = 0; k < 9; k++) { /* the next one, counting */
+            int8_t *entry = &r.m[k / 3][k % 3], most = reach[k / 3][k % 3];
+            if (*entry < most) {
+                (*entry)++;
+                break;
+            }
+            *entry = (int8_t)-most;
+        }
+    }
+    return n;
+}
+
+static int turns_of_system(char system, struct rotation list[TURNS_MAX])
+{
+    static const int8_t oblique[3][3] = {{2, 0, 2}, {0, 1, 0}, {2, 0, 2}};
+    static const int8_t triclinic[3][3] = {{1, 1, 1}, {1, 1, 1}, {1, 1, 1}};
+    return system == 'a'   ? changes_of_cell(triclinic, list)
+           : system == 'm' ? changes_of_cell(oblique, list)
+                           : holohedry(system, list);
+}
+
 /* ---- the group ---- */
 
 struct parts {
     const struct spacegroup *group;
-    struct rotation point[HOLOHEDRY_MAX]; /* its rotations, each once */
-    struct affine first[HOLOHEDRY_MAX];   /* an operation with that rotation */
+    struct rotation point[POINT_GROUP_MAX]; /* its rotations, each once */
+    struct affine first[POINT_GROUP_MAX];   /* an operation with that rotation */
     int n_point;
     struct affine centring[4];
     int n_centring;
@@ -133,8 +172,8 @@ static bool keeps_lattice(const struct parts *parts, const struct rotation *w_ro
  * is {R' | W t + w - R' w} with R' = W R W^-1. */
 struct conjugation {
     int n;
-    const struct affine *there[HOLOHEDRY_MAX]; /* the group's operation with R' */
-    int difference[HOLOHEDRY_MAX][3];          /* W t - its translation */
+    const struct affine *there[POINT_GROUP_MAX]; /* the group's operation with R' */
+    int difference[POINT_GROUP_MAX][3];          /* W t - its translation */
 };
 
 /* False when some R' is not in the point group. The identity is left out: nothing depends on
@@ -189,6 +228,20 @@ void affine_apply(const struct affine *map, const double x[3], double ret[3])
                  map->rotation[i][2] * y[2] + map->translation[i] / 24.0;
 }
 
+void description_axes(const struct description *turn, const double lattice[3][3],
+                      double ret_lattice[3][3])
+{
+    double w[3][3], inverse[3][3];
+    for (int k = 0; k < 9; k++)
+        w[k / 3][k % 3] = turn->map.rotation[k / 3][k % 3];
+    matrix_inverse(inverse, CONST_MATRIX(w));
+    for (int i = 0; i < 3; i++) {
+        const double column[3] = {rint(inverse[0][i]), rint(inverse[1][i]),
+                                  rint(inverse[2][i])};
+        matrix_row_times(ret_lattice[i], column, lattice);
+    }
+}
+
 /* Letter of the position on which the atoms of `position` are in the other description. */
 static uint8_t letter_after(const struct spacegroup *group,
                             const struct wyckoff_position *position, const struct affine *map)
@@ -211,15 +264,30 @@ static uint8_t letter_after(const struct spacegroup *group,
 struct search {
     struct parts parts;
     struct normalizer *normalizer;
-    size_t capacity;
-    uint32_t n_shifts; /* descriptions without rotation, the first ones */
-    int step[3];       /* 24 along polar axes, where any shift would do */
+    size_t shifts_capacity, turns_capacity, relabellings_capacity;
+    int step[3]; /* of shifts tried, 1/24ths; 24 along polar axes, where any would do */
 };
 
-static bool is_known(const struct search *search, const int w[3])
+static struct description describe(const struct parts *parts, const struct rotation *rotation,
+                                   const int w[3])
 {
-    for (uint32_t i = 0; i < search->normalizer->n; i++) {
-        const int8_t *known = search->normalizer->items[i].map.translation;
+    struct description made = {.mirror = !parts->improper && determinant(rotation) < 0};
+    memcpy(made.map.rotation, rotation->m, sizeof rotation->m);
+    for (int k = 0; k < 3; k++)
+        made.map.translation[k] = (int8_t)(w[k] % 24);
+    return made;
+}
+
+static void find_letters(const struct spacegroup *group, struct description *description)
+{
+    for (int p = 0; p < group->n_positions; p++)
+        description->letters[p] = letter_after(group, &group->positions[p], &description->map);
+}
+
+static bool is_known_shift(const struct search *search, const int w[3])
+{
+    for (uint32_t i = 0; i < search->normalizer->n_shifts; i++) {
+        const int8_t *known = search->normalizer->shifts[i].map.translation;
         const int difference[3] = {w[0] - known[0], w[1] - known[1], w[2] - known[2]};
         if (is_lattice_vector(&search->parts, difference))
             return true;
@@ -227,77 +295,152 @@ static bool is_known(const struct search *search, const int w[3])
     return false;
 }
 
-static void add(struct search *search, const struct rotation *rotation, const int w[3])
+/* All shifts that keep the group. */
+static void search_shifts(struct search *search)
 {
-    const struct spacegroup *group = search->parts.group;
     struct normalizer *normalizer = search->normalizer;
-    mem_reserve(normalizer->items, search->capacity, normalizer->n + 1u);
-    struct description *item = &normalizer->items[normalizer->n++];
-    memcpy(item->map.rotation, rotation->m, sizeof rotation->m);
-    for (int k = 0; k < 3; k++)
-        item->map.translation[k] = (int8_t)(w[k] % 24);
-    memset(item->letters, 0, sizeof item->letters);
-    for (int p = 0; p < group->n_positions; p++)
-        item->letters[p] = letter_after(group, &group->positions[p], &item->map);
+    struct conjugation conjugation;
+    int w[3];
+    (void)conjugate(&search->parts, &identity, &conjugation);
+    for (w[0] = 0; w[0] < 24; w[0] += search->step[0])
+        for (w[1] = 0; w[1] < 24; w[1] += search->step[1])
+            for (w[2] = 0; w[2] < 24; w[2] += search->step[2]) {
+                if (!keeps_group(&search->parts, &conjugation, w) || is_known_shift(search, w))
+                    continue;
+                mem_reserve(normalizer->shifts, search->shifts_capacity,
+                            normalizer->n_shifts + 1u);
+                struct description *shift = &normalizer->shifts[normalizer->n_shifts++];
+                *shift = describe(&search->parts, &identity, w);
+                find_letters(search->parts.group, shift);
+            }
 }
 
-/* The shifts that keep the group: all of them without rotation; with a rotation one, and then
- * all that differ from it by one of the former. */
-static void search_shifts(struct search *search, const struct rotation *rotation)
+/* A turn about the first origin for which it keeps the group, if there is one. */
+static void add_turn(struct search *search, const struct rotation *rotation)
 {
+    struct normalizer *normalizer = search->normalizer;
     struct conjugation conjugation;
-    bool turned = search->n_shifts > 0;
     int w[3];
     if (!conjugate(&search->parts, rotation, &conjugation))
         return;
     for (w[0] = 0; w[0] < 24; w[0] += search->step[0])
         for (w[1] = 0; w[1] < 24; w[1] += search->step[1])
             for (w[2] = 0; w[2] < 24; w[2] += search->step[2]) {
-                if (!keeps_group(&search->parts, &conjugation, w) ||
-                    (!turned && is_known(search, w)))
+                if (!keeps_group(&search->parts, &conjugation, w))
                     continue;
-                for (uint32_t i = 0; i < search->n_shifts; i++) {
-                    const int8_t *more = search->normalizer->items[i].map.translation;
-                    const int sum[3] = {w[0] + more[0], w[1] + more[1], w[2] + more[2]};
-                    add(search, rotation, sum);
-                }
-                if (turned)
-                    return;
-                add(search, rotation, w);
+                mem_reserve(normalizer->turns, search->turns_capacity,
+                            normalizer->n_turns + 1u);
+                normalizer->turns[normalizer->n_turns++] =
+                    describe(&search->parts, rotation, w);
+                return;
             }
-    search->n_shifts = search->normalizer->n;
 }
 
-static void find_polar_axes(struct search *search, const struct rotation *identity)
+/* Is the rotation one of the group's own times one that was taken? */
+static bool is_known_turn(const struct search *search, const struct rotation *rotation)
+{
+    const struct parts *parts = &search->parts;
+    for (int p = 0; p < parts->n_point; p++) {
+        struct rotation same = product(&parts->point[p], rotation);
+        for (uint32_t i = 0; i < search->normalizer->n_turns; i++)
+            if (memcmp(search->normalizer->turns[i].map.rotation, &same, sizeof same) == 0)
+                return true;
+    }
+    return false;
+}
+
+static void search_turns(struct search *search)
+{
+    struct rotation *list = mem_new(TURNS_MAX, sizeof *list);
+    char system = search->parts.group->crystal_system;
+    int n = turns_of_system(system, list);
+    for (int i = 0; i < n; i++) {
+        /* P 1 and P -1: of a matrix and its negative one is enough, for they differ by the
+         * inversion, and the letter of P 1 knows no hand */
+        bool skip = system == 'a' ? determinant(&list[i]) < 0 : is_known_turn(search, &list[i]);
+        if (!skip && keeps_lattice(&search->parts, &list[i]))
+            add_turn(search, &list[i]);
+    }
+    free(list);
+}
+
+static uint16_t relabelling_add(struct search *search, const struct description *turn,
+                                const struct description *shift)
+{
+    struct normalizer *normalizer = search->normalizer;
+    struct relabelling made = {.proper = !turn->mirror};
+    for (int p = 0; p < search->parts.group->n_positions; p++)
+        made.letters[p] = shift->letters[turn->letters[p]];
+    uint32_t i = 0;
+    while (i < normalizer->n_relabellings &&
+           memcmp(normalizer->relabellings[i].letters, made.letters, sizeof made.letters) != 0)
+        i++;
+    if (i == normalizer->n_relabellings) {
+        mem_reserve(normalizer->relabellings, search->relabellings_capacity, i + 1u);
+        normalizer->relabellings[i] = made;
+        normalizer->n_relabellings++;
+    }
+    normalizer->relabellings[i].proper |= made.proper;
+    return (uint16_t)i;
+}
+
+/* P 1 and P -1 have thousands of changes of cell. Their fixed points lie at halves, so equal
+ * matrices modulo 2 exchange letters alike: the first turn of the class, or `turn` itself. */
+static uint32_t first_of_class(const struct search *search, uint32_t turn, uint32_t firsts[512])
+{
+    const struct affine *map = &search->normalizer->turns[turn].map;
+    uint32_t class = 0;
+    if (search->parts.group->crystal_system != 'a')
+        return turn;
+    for (int k = 0; k < 9; k++)
+        class = 2 * class + (uint32_t)(map->rotation[k / 3][k % 3] & 1);
+    if (firsts[class] == UINT32_MAX)
+        firsts[class] = turn;
+    return firsts[class];
+}
+
+static void list_relabellings(struct search *search)
+{
+    struct normalizer *normalizer = search->normalizer;
+    size_t n_shifts = normalizer->n_shifts;
+    uint16_t *table = mem_new(normalizer->n_turns * n_shifts, sizeof *table);
+    uint32_t firsts[512];
+    memset(firsts, 0xff, sizeof firsts);
+    for (uint32_t t = 0; t < normalizer->n_turns; t++) {
+        struct description *turn = &normalizer->turns[t];
+        uint32_t first = first_of_class(search, t, firsts);
+        if (first < t) {
+            memcpy(turn->letters, normalizer->turns[first].letters, sizeof turn->letters);
+            memcpy(&table[t * n_shifts], &table[first * n_shifts], n_shifts * sizeof *table);
+            continue;
+        }
+        find_letters(search->parts.group, turn);
+        for (uint32_t s = 0; s < n_shifts; s++)
+            table[t * n_shifts + s] = relabelling_add(search, turn, &normalizer->shifts[s]);
+    }
+    normalizer->relabelling_of = table;
+}
+
+/* Origins of normalizers differ from the group's by eighths, in hexagonal axes by twelfths. */
+static void find_steps(struct search *search)
 {
     struct conjugation conjugation;
-    (void)conjugate(&search->parts, identity, &conjugation);
+    (void)conjugate(&search->parts, &identity, &conjugation);
     for (int k = 0; k < 3; k++) {
         int unit[3] = {k == 0, k == 1, k == 2};
-        search->step[k] = keeps_group(&search->parts, &conjugation, unit) ? 24 : 1;
+        bool polar = keeps_group(&search->parts, &conjugation, unit);
+        search->step[k] = polar ? 24 : search->parts.group->crystal_system == 'h' ? 2 : 3;
     }
 }
 
 static struct normalizer *find(const struct spacegroup *group)
 {
     struct search search = {.normalizer = mem_new(1, sizeof *search.normalizer)};
-    struct rotation all[HOLOHEDRY_MAX], used[HOLOHEDRY_MAX];
-    int n_all = holohedry(group->crystal_system, all), n_used = 0;
     take_apart(group, &search.parts);
-    find_polar_axes(&search, &all[0]);
-    for (int i = 0; i < n_all; i++) {
-        /* one rotation of each coset of the group's own */
-        bool done = !keeps_lattice(&search.parts, &all[i]) ||
-                    (determinant(&all[i]) < 0 && !search.parts.improper);
-        for (int p = 0; p < search.parts.n_point && !done; p++) {
-            struct rotation same = product(&search.parts.point[p], &all[i]);
-            done = find_rotation(used, n_used, &same) >= 0;
-        }
-        if (done)
-            continue;
-        used[n_used++] = all[i];
-        search_shifts(&search, &all[i]);
-    }
+    find_steps(&search);
+    search_shifts(&search);
+    search_turns(&search);
+    list_relabellings(&search);
     return search.normalizer;
 }
 

@@ -110,10 +110,10 @@ void protostructure_canonicalize(struct protostructure *proto)
     const struct normalizer *normalizer = normalizer_get(group);
     struct protostructure given = {.spacegroup = proto->spacegroup}, other = given;
     protostructure_copy(&given, proto);
-    for (uint32_t o = 1; o < normalizer->n; o++) {
+    for (uint32_t r = 1; r < normalizer->n_relabellings; r++) {
         protostructure_copy(&other, &given);
         for (uint32_t i = 0; i < other.n_sites; i++)
-            other.sites[i].letter = normalizer->items[o].letters[given.sites[i].letter];
+            other.sites[i].letter = normalizer->relabellings[r].letters[given.sites[i].letter];
         protostructure_sort(&other);
         if (protostructure_compare_descriptions(&other, proto) < 0)
             memcpy(proto->sites, other.sites, other.n_sites * sizeof *other.sites);

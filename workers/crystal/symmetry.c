@@ -9,7 +9,7 @@
 #include "common/cleanup.h"
 #include "common/mem.h"
 #include "workers/crystal/matrix.h"
-#include "workers/crystal/normalizer.h"
+#include "workers/crystal/occupied.h"
 
 #include <spglib.h>
 #include <stdlib.h>
@@ -170,16 +170,8 @@ static int standard_atoms(const SpglibDataset *found, struct standard *standard,
     return 0;
 }
 
-/* One occupied position with its free coordinates. */
-struct occupied {
-    struct site site;
-    double free[3];
-};
-
-/* Largest deviation of an orbit from its position. spglib has put the atoms on the position up
- * to rounding; where it has not, the tolerance of the search is what it promised. */
-static const double fit_angstrom = 1e-3;
-
+/* spglib has put the atoms of an orbit on their position up to rounding; where it has not, the
+ * tolerance of the search is what it promised. */
 static int fit_orbit(const struct standard *standard, const double (*frac)[3], uint32_t n,
                      uint8_t letter, double symprec, struct occupied *ret, struct err *err)
 {
@@ -202,90 +194,6 @@ static int fit_orbit(const struct standard *standard, const double (*frac)[3], u
         }
     return err_set(err, rc, "an orbit of %u atoms fits no Wyckoff position of group %u", n,
                    group->number);
-}
-
-static int compare_sites(const struct site *a, const struct site *b)
-{
-    if (a->letter != b->letter)
-        return a->letter < b->letter ? -1 : 1;
-    return (a->element > b->element) - (a->element < b->element);
-}
-
-static int compare_occupied(const void *a, const void *b)
-{
-    const struct occupied *x = a, *y = b;
-    int order = compare_sites(&x->site, &y->site);
-    for (int k = 0; k < 3 && order == 0; k++) {
-        int64_t p = coordinate_key(x->free[k]), q = coordinate_key(y->free[k]);
-        order = (p > q) - (p < q);
-    }
-    return order;
-}
-
-/* The same orbits in another description. */
-static int describe(const struct standard *standard, const struct description *description,
-                    const struct occupied *from, uint32_t n, struct occupied *to,
-                    struct err *err)
-{
-    const struct wyckoff_position *positions = standard->group->positions;
-    for (uint32_t i = 0; i < n; i++) {
-        double point[1][3], error;
-        wyckoff_coordinates(&positions[from[i].site.letter], 0, from[i].free, point[0]);
-        affine_apply(&description->map, point[0], point[0]);
-        for (int k = 0; k < 3; k++)
-            point[0][k] = wrap_unit(point[0][k]);
-        to[i].site.letter = description->letters[from[i].site.letter];
-        to[i].site.element = from[i].site.element;
-        int rc = wyckoff_parameters(&positions[to[i].site.letter], CONST_MATRIX(point), 1,
-                                    CONST_MATRIX(standard->lattice), fit_angstrom, to[i].free,
-                                    &error, err);
-        if (rc)
-            return rc;
-    }
-    qsort(to, n, sizeof *to, compare_occupied);
-    return 0;
-}
-
-/* < 0 when this description comes before `best`. */
-static int compare_description(const struct description *description,
-                               const struct occupied *given, const struct occupied *best,
-                               uint32_t n)
-{
-    struct site shifted[SITES_MAX], sites[SITES_MAX];
-    struct protostructure a = {.n_sites = (uint16_t)n, .sites = shifted},
-                          b = {.n_sites = (uint16_t)n, .sites = sites};
-    for (uint32_t i = 0; i < n; i++) {
-        shifted[i] =
-            (struct site){description->letters[given[i].site.letter], given[i].site.element};
-        sites[i] = best[i].site;
-    }
-    protostructure_sort(&a);
-    return protostructure_compare_descriptions(&a, &b);
-}
-
-/* Of all equivalent descriptions take the first in the order of
- * protostructure_compare_descriptions, then of coordinates: which of them spglib finds depends
- * on how the crystal was given. */
-static int first_description(const struct standard *standard, struct occupied *occupied,
-                             uint32_t n, struct err *err)
-{
-    const struct normalizer *normalizer = normalizer_get(standard->group);
-    struct occupied *given = mem_copy(occupied, n * sizeof *given);
-    struct occupied *other = mem_new(n, sizeof *other);
-    int rc = 0;
-    for (uint32_t o = 1; o < normalizer->n && rc == 0; o++) {
-        int order = compare_description(&normalizer->items[o], given, occupied, n);
-        if (order > 0)
-            continue;
-        rc = describe(standard, &normalizer->items[o], given, n, other, err);
-        for (uint32_t i = 0; i < n && rc == 0 && order == 0; i++)
-            order = compare_occupied(&other[i], &occupied[i]);
-        if (rc == 0 && order < 0)
-            memcpy(occupied, other, n * sizeof *other);
-    }
-    free(given);
-    free(other);
-    return rc;
 }
 
 static int fit_orbits(const struct standard *standard, double symprec,
@@ -311,9 +219,8 @@ static int fit_orbits(const struct standard *standard, double symprec,
         if (rc)
             return rc;
     }
-    qsort(occupied, n_orbits, sizeof *occupied, compare_occupied);
     *ret_n = n_orbits;
-    return first_description(standard, occupied, n_orbits, err);
+    return 0;
 }
 
 static void fill_record(const struct structure *structure, const struct standard *standard,
@@ -355,6 +262,8 @@ int structure_to_record(const struct structure *structure, double symprec,
         rc = standard_atoms(found, &standard, err);
     if (rc == 0)
         rc = fit_orbits(&standard, symprec, occupied, &n, err);
+    if (rc == 0)
+        rc = occupied_canonicalize(standard.group, standard.cell, occupied, n, err);
     struct record record = {0};
     if (rc == 0) {
         fill_record(structure, &standard, occupied, n, &record);

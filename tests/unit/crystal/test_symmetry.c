@@ -128,6 +128,20 @@ static bool is_polar(int group)
     return false;
 }
 
+/* A crystal with an atom on position a beside a general one, in another description. */
+static void redescribe(const struct record *record, const struct description *turn,
+                       const struct description *shift, struct structure *ret)
+{
+    double axes[3][3];
+    assert_int_equal(record_to_structure(record, ret, NULL), 0);
+    for (uint32_t i = 0; i < ret->n_atoms; i++) {
+        affine_apply(&turn->map, ret->frac[i], ret->frac[i]);
+        affine_apply(&shift->map, ret->frac[i], ret->frac[i]);
+    }
+    description_axes(turn, (const double(*)[3])ret->lattice, axes);
+    memcpy(ret->lattice, axes, sizeof axes);
+}
+
 /* The same crystal in any equivalent description is the same record. */
 static void test_record__description_does_not_matter(void **state)
 {
@@ -143,10 +157,10 @@ static void test_record__description_does_not_matter(void **state)
         for (int k = 0; k < 3; k++)
             if (!group->positions[0].free_axes[k])
                 record.free[0][k] = 0;
-        for (uint32_t o = 0; o < normalizer->n; o++) {
-            assert_int_equal(record_to_structure(&record, &s, NULL), 0);
-            for (uint32_t i = 0; i < s.n_atoms; i++)
-                affine_apply(&normalizer->items[o].map, s.frac[i], s.frac[i]);
+        uint32_t n = normalizer->n_turns * normalizer->n_shifts;
+        for (uint32_t o = 0; o < n; o += 1 + n / 500) {
+            redescribe(&record, &normalizer->turns[o / normalizer->n_shifts],
+                       &normalizer->shifts[o % normalizer->n_shifts], &s);
             if (structure_to_record(&s, exact, &again, &err))
                 fail_msg("group %d: %s", number, err.text);
             if (o == 0)
@@ -158,9 +172,10 @@ static void test_record__description_does_not_matter(void **state)
                 record_done(&again);
             structure_done(&s);
         }
-        struct protostructure canonical = record.proto;
+        struct protostructure canonical = record.proto, found = first.proto;
         protostructure_canonicalize(&canonical);
-        assert_true(protostructure_equal(&canonical, &first.proto));
+        protostructure_canonicalize(&found);
+        assert_true(protostructure_equal(&canonical, &found));
         record_done(&first);
         record_done(&record);
     }
@@ -169,18 +184,76 @@ static void test_record__description_does_not_matter(void **state)
 static void test_normalizer__has_as_many_cosets_as_the_tables_say(void **state)
 {
     (void)state;
-    /* International Tables A, table 3.5.2.3: index of the group in its Euclidean normalizer;
-     * polar axes and mirror images of chiral groups not counted */
+    /* International Tables A, table 3.5.2.3 to 3.5.2.5: index of the group in its Euclidean
+     * normalizer, for the most symmetric cell of the system (orthorhombic: a = b = c) */
     static const struct {
         int group;
         uint32_t n;
-    } cases[] = {{1, 1},   {2, 8},   {16, 8},  {62, 8},  {123, 4}, {166, 2}, {191, 2}, {194, 2},
-                 {196, 8}, {216, 8}, {221, 2}, {225, 2}, {227, 2}, {229, 1}, {230, 1}};
+    } cases[] = {{16, 96},  {62, 8},  {123, 4}, {166, 2}, {191, 2}, {194, 2},
+                 {196, 16}, {198, 8}, {212, 2}, {214, 2}, {216, 8}, {221, 2},
+                 {225, 2},  {227, 2}, {229, 1}, {230, 1}};
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        uint32_t n = normalizer_get(spacegroup_get(cases[i].group))->n;
+        const struct normalizer *normalizer = normalizer_get(spacegroup_get(cases[i].group));
+        uint32_t n = normalizer->n_turns * normalizer->n_shifts;
         if (n != cases[i].n)
             fail_msg("group %d has %u, not %u", cases[i].group, n, cases[i].n);
     }
+}
+
+static int find_relabelling(const struct normalizer *normalizer, const uint8_t *letters)
+{
+    for (uint32_t i = 0; i < normalizer->n_relabellings; i++)
+        if (!memcmp(normalizer->relabellings[i].letters, letters, POSITIONS_MAX))
+            return (int)i;
+    return -1;
+}
+
+/* Only as many changes of cell are listed as reduced cells need; if letters could be exchanged
+ * in a way that is not listed, two of the listed ones after each other would do it. */
+static void test_normalizer__relabellings_form_a_group(void **state)
+{
+    (void)state;
+    for (int number = 1; number <= GROUP_MAX; number++) {
+        const struct spacegroup *group = spacegroup_get(number);
+        const struct normalizer *normalizer = normalizer_get(group);
+        for (uint32_t a = 0; a < normalizer->n_relabellings; a++)
+            for (uint32_t b = 0; b < normalizer->n_relabellings; b++) {
+                const uint8_t *first = normalizer->relabellings[a].letters;
+                const uint8_t *second = normalizer->relabellings[b].letters;
+                uint8_t both[POSITIONS_MAX] = {0};
+                for (int p = 0; p < group->n_positions; p++) {
+                    both[p] = second[first[p]];
+                    /* equivalent positions are alike in all that can be counted */
+                    assert_int_equal(group->positions[first[p]].multiplicity,
+                                     group->positions[p].multiplicity);
+                    assert_int_equal(group->positions[first[p]].dof, group->positions[p].dof);
+                }
+                int c = find_relabelling(normalizer, both);
+                if (c < 0)
+                    fail_msg("group %d: relabellings %u and %u make a new one", number, a, b);
+                if (normalizer->relabellings[a].proper && normalizer->relabellings[b].proper)
+                    assert_true(normalizer->relabellings[c].proper);
+            }
+    }
+}
+
+/* Where the mirror image of a crystal has other letters though it has the same group. */
+static void test_normalizer__mirror_images_have_other_letters_in_five_groups(void **state)
+{
+    (void)state;
+    static const int groups[] = {22, 93, 98, 208, 214};
+    size_t found = 0;
+    for (int number = 1; number <= GROUP_MAX; number++) {
+        const struct normalizer *normalizer = normalizer_get(spacegroup_get(number));
+        bool proper = true;
+        for (uint32_t r = 0; r < normalizer->n_relabellings; r++)
+            proper = proper && normalizer->relabellings[r].proper;
+        if (proper)
+            continue;
+        assert_true(found < sizeof groups / sizeof groups[0]);
+        assert_int_equal(number, groups[found++]);
+    }
+    assert_int_equal(found, sizeof groups / sizeof groups[0]);
 }
 
 static void test_record__handedness_is_kept(void **state)
@@ -380,6 +453,8 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_record__letters_hold_in_groups_with_two_origins),
         cmocka_unit_test(test_record__description_does_not_matter),
         cmocka_unit_test(test_normalizer__has_as_many_cosets_as_the_tables_say),
+        cmocka_unit_test(test_normalizer__relabellings_form_a_group),
+        cmocka_unit_test(test_normalizer__mirror_images_have_other_letters_in_five_groups),
         cmocka_unit_test(test_record__handedness_is_kept),
         cmocka_unit_test(test_record__a_shaken_crystal_is_idealized),
         cmocka_unit_test(test_record__refusals_say_why),
