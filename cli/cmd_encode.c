@@ -89,7 +89,7 @@ static uint32_t encode_all(const struct source *source, double symprec, json_t *
             (void)json_array_append_new(rejected, reject_json(&reject));
             continue;
         }
-        cleanup(free_ptr) char *label = protostructure_label(&record.proto);
+        cleanup(free_ptr) char *label = record_label(&record);
         (void)printf("%s\t%s\n", record.id, label);
         accepted++;
         structure_done(&structure);

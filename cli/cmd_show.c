@@ -98,7 +98,7 @@ static int show_candidate(const struct candidates *list, const struct candidate 
 {
     char hex[HASH_HEX_SIZE];
     struct buf cif = {0};
-    cleanup(free_ptr) char *label = protostructure_label(&item->record.proto);
+    cleanup(free_ptr) char *label = record_label(&item->record);
     (void)printf("candidate   %s\nlabel       %s\nsample      %u%s\nvalid       %s %s\n",
                  hash_hex(&item->id, hex), label, item->sample,
                  item->guided ? " (guided)" : " (unguided)", item->valid ? "yes" : "no",

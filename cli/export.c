@@ -105,7 +105,7 @@ static void csv_row(const struct candidates *list, const struct targets *targets
 {
     const struct candidate *c = &list->items[i];
     char hex[HASH_HEX_SIZE], formula[FORMULA_SIZE];
-    cleanup(free_ptr) char *label = protostructure_label(&c->record.proto);
+    cleanup(free_ptr) char *label = record_label(&c->record);
     protostructure_formula(&c->record.proto, formula, sizeof formula);
     buf_print(out, "%u,%s", i + 1, hash_hex(&c->id, hex));
     csv_text(out, label);
@@ -147,7 +147,7 @@ static int xyz_frame(const struct candidates *list, uint32_t i, struct buf *out,
     struct structure structure = {0};
     struct buf keys = {0};
     char hex[HASH_HEX_SIZE];
-    cleanup(free_ptr) char *label = protostructure_label(&c->record.proto);
+    cleanup(free_ptr) char *label = record_label(&c->record);
     int rc = record_to_primitive(&c->record, &structure, err);
     if (!rc) {
         (void)snprintf(structure.id, sizeof structure.id, "%s", hash_hex(&c->id, hex));
@@ -171,7 +171,7 @@ static void cif_note(const struct candidates *list, uint32_t i, struct buf *out)
 {
     const struct candidate *c = &list->items[i];
     char hex[HASH_HEX_SIZE];
-    cleanup(free_ptr) char *label = protostructure_label(&c->record.proto);
+    cleanup(free_ptr) char *label = record_label(&c->record);
     buf_print(out, "wyckmill candidate %u\nid %s\nprotostructure %s\n", i + 1,
               hash_hex(&c->id, hex), label);
     for (uint32_t p = 0; p < list->n_properties; p++) {

@@ -12,13 +12,13 @@
  * for equal inputs: old results then no longer answer for it. */
 /* clang-format off */
 #define KIND_LIST(X)                                                                           \
-    X(encode,     "encode",     1, true)                                                       \
+    X(encode,     "encode",     2, true)                                                       \
     X(assemble,   "assemble",   1, false)                                                      \
     X(train_step, "train-step", 1, true)                                                       \
-    X(sample,     "sample",     1, true)                                                       \
-    X(realize,    "realize",    1, true)                                                       \
-    X(score,      "score",      1, true)                                                       \
-    X(rank,       "rank",       1, false)
+    X(sample,     "sample",     2, true)                                                       \
+    X(realize,    "realize",    2, true)                                                       \
+    X(score,      "score",      2, true)                                                       \
+    X(rank,       "rank",       2, false)
 /* clang-format on */
 
 enum kind_index {

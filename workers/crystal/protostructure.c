@@ -108,18 +108,33 @@ void protostructure_canonicalize(struct protostructure *proto)
     if (!group || proto->n_sites == 0 || protostructure_check(proto, NULL))
         return;
     const struct normalizer *normalizer = normalizer_get(group);
-    struct protostructure given = {.spacegroup = proto->spacegroup}, other = given;
-    protostructure_copy(&given, proto);
+    struct site given[SITES_MAX], sites[SITES_MAX];
+    struct protostructure other = {proto->spacegroup, proto->n_sites, sites};
+    memcpy(given, proto->sites, proto->n_sites * sizeof given[0]);
     for (uint32_t r = 1; r < normalizer->n_relabellings; r++) {
-        protostructure_copy(&other, &given);
         for (uint32_t i = 0; i < other.n_sites; i++)
-            other.sites[i].letter = normalizer->relabellings[r].letters[given.sites[i].letter];
+            sites[i] = (struct site){normalizer->relabellings[r].letters[given[i].letter],
+                                     given[i].element};
         protostructure_sort(&other);
         if (protostructure_compare_descriptions(&other, proto) < 0)
-            memcpy(proto->sites, other.sites, other.n_sites * sizeof *other.sites);
-        protostructure_done(&other);
+            memcpy(proto->sites, sites, other.n_sites * sizeof sites[0]);
     }
-    protostructure_done(&given);
+}
+
+struct protostructure protostructure_canonical(const struct protostructure *proto)
+{
+    struct protostructure canonical;
+    protostructure_copy(&canonical, proto);
+    protostructure_canonicalize(&canonical);
+    return canonical;
+}
+
+char *record_label(const struct record *record)
+{
+    struct protostructure canonical = protostructure_canonical(&record->proto);
+    char *label = protostructure_label(&canonical);
+    protostructure_done(&canonical);
+    return label;
 }
 
 int protostructure_compare(const struct protostructure *a, const struct protostructure *b)

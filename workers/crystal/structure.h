@@ -56,17 +56,23 @@ uint32_t protostructure_dof(const struct protostructure *proto);
 int protostructure_check(const struct protostructure *proto, struct err *err);
 /* Sites into ascending order (letter, element). */
 void protostructure_sort(struct protostructure *proto);
-/* Which of two sorted descriptions of one crystal comes first: the one with the smaller letters,
- * whatever the elements (so that a structure type has one set of letters); then the one with the
- * more electropositive elements on the first letters (so that cations have the same letters in
- * all salts of a type). 0 for equal ones. */
+/* Which of two sorted descriptions of one crystal comes first: the one with the smaller
+ * letters, whatever the elements (so that a structure type has one set of letters); then the
+ * one with the more electropositive elements on the first letters (so that cations have the
+ * same letters in all salts of a type). 0 for equal ones. */
 int protostructure_compare_descriptions(const struct protostructure *a,
-                                   const struct protostructure *b);
-/* The first of the equivalent descriptions (workers/crystal/normalizer.h), sorted. Records of
- * structure_to_record are in this form; do not call it on a record's proto, whose coordinates
- * belong to its letters. */
+                                        const struct protostructure *b);
+/* The first of the equivalent descriptions (workers/crystal/normalizer.h), sorted: the name of
+ * a crystal however it was given. Mirror images count as equivalent where both have one group;
+ * so enantiomorphs have two names only in the 11 pairs of groups such as P 41 and P 43. Records
+ * of structure_to_record are in this form but in groups 22, 93, 98, 208 and 214, where the
+ * crystal's own hand is kept and may have other letters: compare protostructure_canonical of
+ * them. Do not call it on a record's proto, whose coordinates belong to its letters. */
 void protostructure_canonicalize(struct protostructure *proto);
-/* A total order (group, number of sites, sites), 0 for equal ones: for sorting and searching. */
+/* The canonical form of `proto`, a copy. Caller owns (protostructure_done). */
+struct protostructure protostructure_canonical(const struct protostructure *proto);
+/* A total order (group, number of sites, sites), 0 for equal ones: for sorting and searching.
+ */
 int protostructure_compare(const struct protostructure *a, const struct protostructure *b);
 bool protostructure_equal(const struct protostructure *a, const struct protostructure *b);
 void protostructure_copy(struct protostructure *to, const struct protostructure *from);
@@ -74,6 +80,8 @@ void protostructure_done(struct protostructure *proto);
 /* "AB3C_cP5_221_a_c_b:Ba-O-Ti": prototype formula, Pearson symbol, group, letters per element
  * (elements in alphabetical order; repeated letters as "2e"), elements. Caller frees. */
 char *protostructure_label(const struct protostructure *proto);
+/* Label of the canonical form. Caller frees. */
+char *record_label(const struct record *record);
 /* The part before ':': the prototype, without elements. Caller frees. */
 char *protostructure_prototype(const struct protostructure *proto);
 /* Reduced formula, elements by electronegativity then alphabet: "BaTiO3". `size` >= 64. */

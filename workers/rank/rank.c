@@ -84,16 +84,16 @@ static int compare_ranks(const void *a, const void *b)
     return order ? order : compare_samples(a, b);
 }
 
-/* An entry of the table that finds doubles: protostructure and place in the list. */
+/* An entry of the table that finds doubles: canonical protostructure and place in the list. */
 struct entry {
-    const struct protostructure *proto;
+    struct protostructure proto;
     uint32_t place;
 };
 
 static int compare_entries(const void *a, const void *b)
 {
     const struct entry *p = a, *q = b;
-    int order = protostructure_compare(p->proto, q->proto);
+    int order = protostructure_compare(&p->proto, &q->proto);
     return order ? order : p->place < q->place ? -1 : p->place > q->place;
 }
 
@@ -106,11 +106,14 @@ static uint32_t keep_distinct(const struct candidate **list, uint32_t n)
     uint32_t n_entries = 0, left = 0;
     for (uint32_t i = 0; i < n; i++)
         if (list[i]->valid)
-            entries[n_entries++] = (struct entry){&list[i]->record.proto, i};
+            entries[n_entries++] =
+                (struct entry){protostructure_canonical(&list[i]->record.proto), i};
     qsort(entries, n_entries, sizeof *entries, compare_entries);
     for (uint32_t e = 0; e < n_entries; e++)
         keep[entries[e].place] =
-            e == 0 || protostructure_compare(entries[e - 1].proto, entries[e].proto) != 0;
+            e == 0 || protostructure_compare(&entries[e - 1].proto, &entries[e].proto) != 0;
+    for (uint32_t e = 0; e < n_entries; e++)
+        protostructure_done(&entries[e].proto);
     for (uint32_t i = 0; i < n; i++)
         if (keep[i])
             list[left++] = list[i];

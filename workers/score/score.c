@@ -21,7 +21,7 @@ static const double TRUST_TOLERANCE = 1e-3; /* relative: survives idealization a
 
 struct score {
     struct dataset dataset;
-    const struct protostructure **known; /* (n_records) sorted */
+    struct protostructure *known; /* (n_records) canonical, sorted */
     struct guide *guide;
     uint32_t n_properties;
     const struct property *properties; /* of the guide, borrowed */
@@ -33,6 +33,8 @@ struct score {
 
 static void score_done(struct score *score)
 {
+    for (uint32_t i = 0; score->known && i < score->dataset.n_records; i++)
+        protostructure_done(&score->known[i]);
     free(score->known);
     guide_close(score->guide);
     dataset_done(&score->dataset);
@@ -42,8 +44,7 @@ static void score_done(struct score *score)
 
 static int compare_known(const void *a, const void *b)
 {
-    return protostructure_compare(*(const struct protostructure *const *)a,
-                                  *(const struct protostructure *const *)b);
+    return protostructure_compare(a, b);
 }
 
 static void index_known(struct score *score)
@@ -51,14 +52,17 @@ static void index_known(struct score *score)
     uint32_t n = score->dataset.n_records;
     score->known = mem_new(n, sizeof *score->known);
     for (uint32_t i = 0; i < n; i++)
-        score->known[i] = &score->dataset.records[i].proto;
+        score->known[i] = protostructure_canonical(&score->dataset.records[i].proto);
     qsort(score->known, n, sizeof *score->known, compare_known);
 }
 
 static bool is_known(const struct score *score, const struct protostructure *proto)
 {
-    return bsearch(&proto, score->known, score->dataset.n_records, sizeof *score->known,
-                   compare_known) != NULL;
+    struct protostructure canonical = protostructure_canonical(proto);
+    bool known = bsearch(&canonical, score->known, score->dataset.n_records,
+                         sizeof *score->known, compare_known) != NULL;
+    protostructure_done(&canonical);
+    return known;
 }
 
 /* ---- exact properties ---- */

@@ -294,12 +294,6 @@ static uint16_t enantiomorph(uint16_t group)
     return 0;
 }
 
-static void canonical_of(const struct record *record, struct protostructure *ret)
-{
-    protostructure_copy(ret, &record->proto);
-    protostructure_canonicalize(ret);
-}
-
 static void fail_labels(const struct protostructure *want, const struct protostructure *have,
                         uint32_t way)
 {
@@ -312,7 +306,6 @@ static void check_way(const struct record *record, struct rng *rng, uint32_t num
 {
     struct structure given;
     struct record found;
-    struct protostructure want, have;
     struct err err = {0};
     random_description(rng, record, &given);
     bool mirrored = rng_below(rng, 2);
@@ -326,8 +319,8 @@ static void check_way(const struct record *record, struct rng *rng, uint32_t num
     shake(rng, &given);
     if (structure_to_record(&given, symprec, &found, &err))
         fail_msg("case %u: %s", number, err.text);
-    canonical_of(record, &want);
-    canonical_of(&found, &have);
+    struct protostructure want = protostructure_canonical(&record->proto),
+                          have = protostructure_canonical(&found.proto);
     if (mirrored && enantiomorph(want.spacegroup)) {
         want.spacegroup = enantiomorph(want.spacegroup);
         protostructure_canonicalize(&want);
@@ -449,7 +442,6 @@ static int by_number(const void *a, const void *b)
 static struct looks looks_of(const struct record *record)
 {
     struct structure s;
-    struct protostructure canonical;
     struct buf out = {0};
     assert_int_equal(record_to_primitive(record, &s, NULL), 0);
     double shortest = structure_distance_min(&s);
@@ -464,10 +456,7 @@ static struct looks looks_of(const struct record *record)
                   (unsigned long long)atoms[i]);
     }
     (void)buf_text(&out);
-    struct looks looks = {.text = (char *)out.data};
-    canonical_of(record, &canonical);
-    looks.label = protostructure_label(&canonical);
-    protostructure_done(&canonical);
+    struct looks looks = {(char *)out.data, record_label(record)};
     structure_done(&s);
     free(atoms);
     return looks;
