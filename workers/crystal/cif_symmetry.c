@@ -177,17 +177,25 @@ struct wanted {
     char choice[8]; /* "" when not said */
 };
 
+/* The database writes origin and order of axes together, "2cab"; the order shows in the symbol,
+ * so that files name the origin alone. */
+static bool choice_named(const SpglibSpacegroupType *type, const char *choice)
+{
+    bool origin = (choice[0] == '1' || choice[0] == '2') && choice[1] == '\0';
+    return origin ? type->choice[0] == choice[0] : !strcmp(type->choice, choice);
+}
+
 static int collect(const struct wanted *wanted, const double cell[6], int ret[SETTINGS_MAX])
 {
     int n = 0;
     for (int hall = 1; hall <= HALL_MAX && n < SETTINGS_MAX; hall++) {
         SpglibSpacegroupType type = spg_get_spacegroup_type(hall);
-        bool chosen = wanted->choice[0] ? !strcmp(type.choice, wanted->choice)
-                                        : setting_fits(&type, cell);
+        bool chosen =
+            wanted->choice[0] ? choice_named(&type, wanted->choice) : setting_fits(&type, cell);
         if (!chosen || !setting_named(&type, wanted->name))
             continue;
         /* Origin choice 2, at the inversion centre, is the standard: before choice 1. */
-        bool second = !wanted->choice[0] && n > 0 && !strcmp(type.choice, "2");
+        bool second = !wanted->choice[0] && n > 0 && type.choice[0] == '2';
         ret[n] = hall;
         if (second) {
             ret[n] = ret[n - 1];
@@ -198,24 +206,53 @@ static int collect(const struct wanted *wanted, const double cell[6], int ret[SE
     return n;
 }
 
-/* Names of before 1992 (e glides; International Tables A, 1.2) and the habit of writing m3m for
- * m-3m. */
-static void modern_name(char name[SYMBOL_SIZE])
+/* The five groups with e glides had other names before 1992 (International Tables A, 1.2 and
+ * 4.3.2.1): one for each order of axes, where the new ones of groups 67 and 68 stand for two.
+ */
+static const struct {
+    int hall; /* of the first name; the others follow */
+    int step; /* 2: two origins each */
+    const char *names[6];
+} old_names[] = {
+    {191, 1, {"abm2", "bma2", "b2cm", "c2mb", "cm2a", "ac2m"}},
+    {203, 1, {"aba2", "bba2", "b2cb", "c2cb", "cc2a", "ac2a"}},
+    {304, 1, {"cmca", "ccmb", "abma", "acam", "bbcm", "bmab"}},
+    {316, 1, {"cmma", "cmmb", "abmm", "acmm", "bmcm", "bmam"}},
+    {322, 2, {"ccca", "cccb", "abaa", "acaa", "bbcb", "bbab"}},
+};
+
+static int collect_old(const struct wanted *wanted, int ret[SETTINGS_MAX])
 {
-    static const char *const old[][2] = {{"cmca", "cmce"},
-                                         {"cmma", "cmme"},
-                                         {"ccca", "ccce"},
-                                         {"abm2", "aem2"},
-                                         {"aba2", "aea2"}};
-    for (size_t i = 0; i < sizeof old / sizeof old[0]; i++)
-        if (!strcmp(name, old[i][0]))
-            (void)strcpy(name, old[i][1]);
+    int n = 0;
+    for (size_t i = 0; i < sizeof old_names / sizeof old_names[0]; i++)
+        for (int k = 0; k < 6; k++) {
+            int hall = old_names[i].hall + k * old_names[i].step;
+            if (strcmp(wanted->name, old_names[i].names[k]) != 0)
+                continue;
+            if (old_names[i].step == 2 && strcmp(wanted->choice, "1") != 0)
+                ret[n++] = hall + 1;
+            if (old_names[i].step == 1 || strcmp(wanted->choice, "2") != 0)
+                ret[n++] = hall;
+        }
+    return n;
+}
+
+/* Some write m3m for m-3m. */
+static void add_bar(char name[SYMBOL_SIZE])
+{
     size_t size = strlen(name);
     if (size >= 3 && size + 1 < SYMBOL_SIZE && name[2] == '3' &&
         isalpha((unsigned char)name[1])) {
         memmove(name + 3, name + 2, size - 1);
         name[2] = '-';
     }
+}
+
+static int collect_all(struct wanted *wanted, const double cell[6], int ret[SETTINGS_MAX])
+{
+    int n = collect_old(wanted, ret);
+    add_bar(wanted->name);
+    return n > 0 ? n : collect(wanted, cell, ret);
 }
 
 /* A letter behind the symbol, as ICSD has it: Z and S name the origin, H and R the axes. */
@@ -243,25 +280,48 @@ static int find_symbol(struct text symbol, const double cell[6], int ret[SETTING
         if (!strcmp(wanted.choice, "h") || !strcmp(wanted.choice, "r"))
             wanted.choice[0] = (char)toupper((unsigned char)wanted.choice[0]);
     }
-    modern_name(wanted.name);
-    int n = collect(&wanted, cell, ret);
+    int n = collect_all(&wanted, cell, ret);
     if (n == 0 && !wanted.choice[0] && cut_trailing_choice(&wanted))
-        n = collect(&wanted, cell, ret);
+        n = collect_all(&wanted, cell, ret);
     return n;
 }
 
+/* Lower case, words parted by one blank: "-P_2yc " becomes "-p 2yc". In Hall symbols blanks
+ * count: "P 3 2" is P 3 1 2, "P 32" is P 3_2. */
+static void hall_words(struct text text, char ret[SYMBOL_SIZE])
+{
+    size_t n = 0;
+    for (size_t i = 0; i < text.size && n + 2 < SYMBOL_SIZE; i++) {
+        bool blank = strchr(" \t\r\n_", text.data[i]) != NULL;
+        if (!blank)
+            ret[n++] = (char)tolower((unsigned char)text.data[i]);
+        else if (n > 0 && ret[n - 1] != ' ')
+            ret[n++] = ' ';
+    }
+    ret[n > 0 && ret[n - 1] == ' ' ? n - 1 : n] = '\0';
+}
+
+/* As written, else without regard to blanks where that leaves no doubt. */
 static int find_hall(struct text hall, int ret[SETTINGS_MAX])
 {
-    char wanted[SYMBOL_SIZE], plain[SYMBOL_SIZE];
-    plain_symbol(hall, wanted);
-    for (int number = 1; number <= HALL_MAX; number++) {
-        plain_text(spg_get_spacegroup_type(number).hall_symbol, plain);
-        if (!strcmp(plain, wanted)) {
-            ret[0] = number;
-            return 1;
+    char words[SYMBOL_SIZE], plain[SYMBOL_SIZE];
+    int exact = 0, like = 0, n_like = 0;
+    hall_words(hall, words);
+    plain_symbol(hall, plain);
+    for (int number = 1; number <= HALL_MAX && exact == 0; number++) {
+        char theirs[SYMBOL_SIZE];
+        SpglibSpacegroupType type = spg_get_spacegroup_type(number);
+        struct text symbol = {type.hall_symbol, strlen(type.hall_symbol)};
+        hall_words(symbol, theirs);
+        exact = strcmp(theirs, words) == 0 ? number : 0;
+        plain_symbol(symbol, theirs);
+        if (strcmp(theirs, plain) == 0) {
+            like = number;
+            n_like++;
         }
     }
-    return 0;
+    ret[0] = exact ? exact : like;
+    return exact || n_like == 1;
 }
 
 static int find_number(struct text text, const double cell[6], int ret[SETTINGS_MAX],
