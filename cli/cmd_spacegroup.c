@@ -58,31 +58,13 @@ static void print_json(const struct spacegroup *group)
     json_decref(root);
 }
 
-static const char *system_name(const struct spacegroup *group)
-{
-    switch (group->crystal_system) {
-    case 'a':
-        return "triclinic";
-    case 'm':
-        return "monoclinic";
-    case 'o':
-        return "orthorhombic";
-    case 't':
-        return "tetragonal";
-    case 'h':
-        return group->trigonal ? "trigonal" : "hexagonal";
-    default:
-        return "cubic";
-    }
-}
-
 static void print_text(const struct spacegroup *group)
 {
     char text[WYCKOFF_TEXT_SIZE];
     (void)printf("Space group %u  %s  (%s, Hall number %u, %u operations in the cell)\n\n"
                  "position  site symmetry  free  first coordinates\n",
-                 group->number, group->symbol, system_name(group), group->hall_number,
-                 group->order);
+                 group->number, group->symbol, spacegroup_system_name(group),
+                 group->hall_number, group->order);
     for (int p = group->n_positions - 1; p >= 0; p--) {
         const struct wyckoff_position *position = &group->positions[p];
         wyckoff_text(&position->coordinates[0], text, sizeof text);

@@ -23,6 +23,7 @@ static const struct {
     {"export", cmd_export, "write a campaign's candidates as CSV, extXYZ and CIF"},
     {"fsck", cmd_fsck, "check every object, result and ref of a store"},
     {"spacegroup", cmd_spacegroup, "Wyckoff positions of a space group"},
+    {"label", cmd_label, "what a protostructure label says, and labels of the same crystal"},
     {"encode", cmd_encode, "structures to protostructure labels, with a report"},
     {"dataset", cmd_dataset, "make the built-in demo data set"},
     {"doctor", cmd_doctor, "this machine, this build, in a form fit for a bug report"},

@@ -10,13 +10,17 @@
 /* One row per crystal system: how many parameters are free and how the six are tied. */
 static const struct {
     char system;
+    const char *name; /* of the trigonal groups: "trigonal" */
     int dof;
     int8_t length_of[3]; /* lengths with the same number are equal */
     double angles[3];    /* fixed angle in degrees, 0 = free */
 } systems[] = {
-    {'c', 1, {0, 0, 0}, {90, 90, 90}}, {'h', 2, {0, 0, 2}, {90, 90, 120}},
-    {'t', 2, {0, 0, 2}, {90, 90, 90}}, {'o', 3, {0, 1, 2}, {90, 90, 90}},
-    {'m', 4, {0, 1, 2}, {90, 0, 90}},  {'a', 6, {0, 1, 2}, {0, 0, 0}},
+    {'c', "cubic", 1, {0, 0, 0}, {90, 90, 90}},
+    {'h', "hexagonal", 2, {0, 0, 2}, {90, 90, 120}},
+    {'t', "tetragonal", 2, {0, 0, 2}, {90, 90, 90}},
+    {'o', "orthorhombic", 3, {0, 1, 2}, {90, 90, 90}},
+    {'m', "monoclinic", 4, {0, 1, 2}, {90, 0, 90}},
+    {'a', "triclinic", 6, {0, 1, 2}, {0, 0, 0}},
 };
 
 static size_t system_index(const struct spacegroup *group)
@@ -31,6 +35,13 @@ static size_t system_index(const struct spacegroup *group)
 int lattice_dof(const struct spacegroup *group)
 {
     return systems[system_index(group)].dof;
+}
+
+const char *spacegroup_system_name(const struct spacegroup *group)
+{
+    if (group->trigonal)
+        return "trigonal";
+    return systems[system_index(group)].name;
 }
 
 static double cos_degrees(double angle)

@@ -1,10 +1,5 @@
-/* Protostructures: which element on which Wyckoff position; checks, canonical order, labels.
- *
- * Labels follow AFLOW's prototype labels (Hicks et al. 2021, npj Comput. Mater. 7, 30) with the
- * elements behind a colon, as aviary prints them: elements in alphabetical order, the prototype
- * formula's A, B, C in that same order. Where the two differ we do as AFLOW does: hR counts the
- * atoms of the primitive (rhombohedral) cell, so corundum is A2B3_hR10_167_c_e; aviary counts
- * 30 there. Position A, the 27th of group 47, comes behind z. */
+/* Protostructures: which element on which Wyckoff position; checks and canonical order. Their
+ * labels are in label.c. */
 #include "workers/crystal/structure.h"
 
 #include "common/mem.h"
@@ -129,14 +124,6 @@ struct protostructure protostructure_canonical(const struct protostructure *prot
     return canonical;
 }
 
-char *record_label(const struct record *record)
-{
-    struct protostructure canonical = protostructure_canonical(&record->proto);
-    char *label = protostructure_label(&canonical);
-    protostructure_done(&canonical);
-    return label;
-}
-
 int protostructure_compare(const struct protostructure *a, const struct protostructure *b)
 {
     int order = (int)a->spacegroup - (int)b->spacegroup;
@@ -162,147 +149,4 @@ void protostructure_done(struct protostructure *proto)
 {
     free(proto->sites);
     *proto = (struct protostructure){0};
-}
-
-/* ---- formulas and labels ---- */
-
-/* Elements present, in some order, with how many atoms (conventional cell) each has. */
-struct composition {
-    int n;
-    uint8_t elements[ELEMENT_MAX];
-    uint32_t atoms[ELEMENT_MAX + 1]; /* by atomic number */
-    uint32_t divisor;                /* greatest common divisor of the counts */
-};
-
-static int compare_symbols(const void *a, const void *b)
-{
-    return strcmp(element_get(*(const uint8_t *)a)->symbol,
-                  element_get(*(const uint8_t *)b)->symbol);
-}
-
-/* Elements without a value (noble gases) come last. */
-static int compare_electronegativities(const void *a, const void *b)
-{
-    double x = element_get(*(const uint8_t *)a)->electronegativity;
-    double y = element_get(*(const uint8_t *)b)->electronegativity;
-    if ((x > 0) != (y > 0))
-        return x > 0 ? -1 : 1;
-    return x < y ? -1 : x > y ? 1 : compare_symbols(a, b);
-}
-
-static struct composition composition_of(const struct protostructure *proto,
-                                         int (*order)(const void *, const void *))
-{
-    struct composition all = {0};
-    const struct spacegroup *group = spacegroup_get(proto->spacegroup);
-    for (uint32_t i = 0; i < proto->n_sites; i++)
-        all.atoms[proto->sites[i].element] +=
-            site_position(group, &proto->sites[i])->multiplicity;
-    for (int z = 1; z <= ELEMENT_MAX; z++) {
-        if (all.atoms[z] == 0)
-            continue;
-        all.elements[all.n++] = (uint8_t)z;
-        for (uint32_t a = all.atoms[z]; a != 0;) { /* Euclid */
-            uint32_t rest = all.divisor % a;
-            all.divisor = a;
-            a = rest;
-        }
-    }
-    qsort(all.elements, (size_t)all.n, sizeof all.elements[0], order);
-    return all;
-}
-
-static void print_amount(struct buf *out, const struct composition *all, int element)
-{
-    uint32_t amount = all->atoms[element] / all->divisor;
-    if (amount > 1)
-        buf_print(out, "%u", amount);
-}
-
-/* A, B, ... Z, then AA, AB, ... */
-static void print_anonymous(struct buf *out, int index)
-{
-    if (index >= 26)
-        buf_print(out, "%c", 'A' + index / 26 - 1);
-    buf_print(out, "%c", 'A' + index % 26);
-}
-
-/* Letters of one element in order, repeated ones counted: "a2ef". */
-static void print_letters(struct buf *out, const struct protostructure *proto, uint8_t element)
-{
-    uint32_t counts[LETTER_MAX] = {0};
-    for (uint32_t i = 0; i < proto->n_sites; i++)
-        counts[proto->sites[i].letter] += proto->sites[i].element == element;
-    for (uint8_t letter = 0; letter < LETTER_MAX; letter++) {
-        if (counts[letter] > 1)
-            buf_print(out, "%u", counts[letter]);
-        if (counts[letter] > 0)
-            buf_print(out, "%c", wyckoff_letter_char(letter));
-    }
-}
-
-/* System, centring (one-face centrings are all C), atoms; hR in the primitive cell. */
-static void print_pearson(struct buf *out, const struct protostructure *proto)
-{
-    const struct spacegroup *group = spacegroup_get(proto->spacegroup);
-    char centring = group->centring == 'A' || group->centring == 'B' ? 'C' : group->centring;
-    uint32_t atoms = protostructure_atoms(proto);
-    buf_print(out, "%c%c%u", group->crystal_system, centring,
-              centring == 'R' ? atoms / 3 : atoms);
-}
-
-static void print_prototype(struct buf *out, const struct protostructure *proto,
-                            const struct composition *all)
-{
-    for (int i = 0; i < all->n; i++) {
-        print_anonymous(out, i);
-        print_amount(out, all, all->elements[i]);
-    }
-    buf_print(out, "_");
-    print_pearson(out, proto);
-    buf_print(out, "_%u", proto->spacegroup);
-    for (int i = 0; i < all->n; i++) {
-        buf_print(out, "_");
-        print_letters(out, proto, all->elements[i]);
-    }
-}
-
-static char *text_of(struct buf *out)
-{
-    (void)buf_text(out);
-    return (char *)out->data;
-}
-
-char *protostructure_prototype(const struct protostructure *proto)
-{
-    struct buf out = {0};
-    struct composition all = composition_of(proto, compare_symbols);
-    print_prototype(&out, proto, &all);
-    return text_of(&out);
-}
-
-char *protostructure_label(const struct protostructure *proto)
-{
-    struct buf out = {0};
-    struct composition all = composition_of(proto, compare_symbols);
-    print_prototype(&out, proto, &all);
-    for (int i = 0; i < all.n; i++)
-        buf_print(&out, "%s%s", i == 0 ? ":" : "-", element_get(all.elements[i])->symbol);
-    return text_of(&out);
-}
-
-void protostructure_formula(const struct protostructure *proto, char *ret, size_t size)
-{
-    struct buf out = {0};
-    struct composition all = composition_of(proto, compare_electronegativities);
-    for (int i = 0; i < all.n; i++) {
-        buf_print(&out, "%s", element_get(all.elements[i])->symbol);
-        print_amount(&out, &all, all.elements[i]);
-    }
-    size_t length = strlen(buf_text(&out));
-    if (length >= size)
-        length = size - 1;
-    memcpy(ret, out.data, length);
-    ret[length] = '\0';
-    buf_done(&out);
 }

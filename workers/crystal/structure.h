@@ -4,6 +4,7 @@
 
 #include "common/err.h"
 #include "proto/objects.h"
+#include "workers/crystal/label.h"
 #include "workers/crystal/wyckoff.h"
 
 struct structure {
@@ -77,14 +78,5 @@ int protostructure_compare(const struct protostructure *a, const struct protostr
 bool protostructure_equal(const struct protostructure *a, const struct protostructure *b);
 void protostructure_copy(struct protostructure *to, const struct protostructure *from);
 void protostructure_done(struct protostructure *proto);
-/* "AB3C_cP5_221_a_c_b:Ba-O-Ti": prototype formula, Pearson symbol, group, letters per element
- * (elements in alphabetical order; repeated letters as "2e"), elements. Caller frees. */
-char *protostructure_label(const struct protostructure *proto);
-/* Label of the canonical form. Caller frees. */
-char *record_label(const struct record *record);
-/* The part before ':': the prototype, without elements. Caller frees. */
-char *protostructure_prototype(const struct protostructure *proto);
-/* Reduced formula, elements by electronegativity then alphabet: "BaTiO3". `size` >= 64. */
-void protostructure_formula(const struct protostructure *proto, char *ret, size_t size);
 
 #endif

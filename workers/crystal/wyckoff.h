@@ -79,6 +79,8 @@ int wyckoff_parameters(const struct wyckoff_position *position, const double (*f
                        double ret_free[3], double *ret_error, struct err *err);
 
 /* ---- conventional lattice under the crystal system ---- */
+/* "cubic", "trigonal", ...: one of the seven. */
+const char *spacegroup_system_name(const struct spacegroup *group);
 /* Free lattice parameters of the system: a; a,c; a,b,c; a,b,c,beta; all six. Number 1..6. */
 int lattice_dof(const struct spacegroup *group);
 /* cell[6] -> rows a, b, c: a along x, b in the xy plane. Errors: ERR_NUMERIC (no such cell). */
