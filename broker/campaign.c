@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { CAMPAIGN_VERSION = 1 };
+enum { CAMPAIGN_VERSION = 2 }; /* 2: lines_before */
 static const char campaign_format[] = "wyckmill campaign";
 
 enum field_type {
@@ -24,6 +24,7 @@ enum field_type {
     FIELD_NETWORK,
     FIELD_TARGETS,
     FIELD_SOURCES,
+    FIELD_LINES,
     FIELD_ELEMENTS,
     FIELD_GROUPS,
     FIELD_FORMAT,
@@ -64,6 +65,7 @@ static const struct field campaign_fields[] = { /* keys ascending: the canonical
     {"format",          FIELD_FORMAT,   0,                   0, 0},
     {"guidance",        FIELD_F64,      AT(guidance),        0, 1e6},
     {"guide",           FIELD_NETWORK,  AT(guide),           0, 0},
+    {"lines_before",    FIELD_LINES,    0,                   0, 0},
     {"name",            FIELD_NAME,     0,                   0, 0},
     {"priority",        FIELD_I32,      AT(priority),        -1000000, 1000000},
     {"profile",         FIELD_PROFILE,  0,                   0, 0},
@@ -88,6 +90,12 @@ enum {
     NETWORK_FIELDS = sizeof network_fields / sizeof network_fields[0],
     CAMPAIGN_FIELDS = sizeof campaign_fields / sizeof campaign_fields[0],
 };
+
+/* The version of the format that brought the setting. */
+static uint64_t version_of(const struct field *field)
+{
+    return field->type == FIELD_LINES ? 2 : 1;
+}
 
 void campaign_default(struct campaign *ret)
 {
@@ -123,6 +131,7 @@ void campaign_default(struct campaign *ret)
 void campaign_done(struct campaign *campaign)
 {
     free(campaign->sources);
+    free(campaign->lines_before);
     *campaign = (struct campaign){0};
 }
 
@@ -130,6 +139,9 @@ void campaign_copy(struct campaign *to, const struct campaign *from)
 {
     *to = *from;
     to->sources = mem_copy(from->sources, from->n_sources * sizeof *from->sources);
+    if (from->lines_before)
+        to->lines_before =
+            mem_copy(from->lines_before, from->n_sources * sizeof *from->lines_before);
 }
 
 /* ---- writing ---- */
@@ -142,6 +154,13 @@ static void pack_sources(struct pack *pack, const struct campaign *campaign)
     pack_array(pack, campaign->n_sources);
     for (uint32_t i = 0; i < campaign->n_sources; i++)
         pack_hash(pack, &campaign->sources[i]);
+}
+
+static void pack_lines(struct pack *pack, const struct campaign *campaign)
+{
+    pack_array(pack, campaign->n_sources);
+    for (uint32_t i = 0; i < campaign->n_sources; i++)
+        pack_u64(pack, campaign->lines_before ? campaign->lines_before[i] : 0);
 }
 
 static void pack_elements(struct pack *pack, const struct campaign *campaign)
@@ -192,6 +211,9 @@ static void pack_field(struct pack *pack, const struct field *field, const void 
     case FIELD_SOURCES:
         pack_sources(pack, base);
         return;
+    case FIELD_LINES:
+        pack_lines(pack, base);
+        return;
     case FIELD_ELEMENTS:
         pack_elements(pack, base);
         return;
@@ -229,8 +251,8 @@ void campaign_encode(const struct campaign *campaign, struct buf *out, struct ha
 
 /* ---- reading ---- */
 
-static int unpack_fields(struct value map, const struct field *fields, uint32_t n, void *base,
-                         struct err *err);
+static int unpack_fields(struct value map, const struct field *fields, uint32_t n,
+                         uint64_t version, void *base, struct err *err);
 
 static int unpack_sources(struct value value, struct campaign *campaign, struct err *err)
 {
@@ -242,6 +264,26 @@ static int unpack_sources(struct value value, struct campaign *campaign, struct 
     campaign->n_sources = n;
     for (uint32_t i = 0; rc == 0 && i < n; i++)
         rc = value_hash(value_at(value, i), "sources", &campaign->sources[i], err);
+    return rc;
+}
+
+static int unpack_u32(struct value value, const char *key, uint32_t *ret, struct err *err)
+{
+    uint64_t number = 0;
+    int rc = value_u64(value, key, 0, UINT32_MAX, &number, err);
+    *ret = (uint32_t)number;
+    return rc;
+}
+
+static int unpack_lines(struct value value, struct campaign *campaign, struct err *err)
+{
+    uint32_t n;
+    int rc = value_array(value, "lines_before", CAMPAIGN_SOURCES_MAX, &n, err);
+    if (rc)
+        return rc;
+    campaign->lines_before = mem_new(n, sizeof *campaign->lines_before);
+    for (uint32_t i = 0; rc == 0 && i < n; i++)
+        rc = unpack_u32(value_at(value, i), "lines_before", &campaign->lines_before[i], err);
     return rc;
 }
 
@@ -265,14 +307,6 @@ static int unpack_groups(struct value value, struct campaign *campaign, struct e
         rc = value_u64(value_at(value, i), "spacegroups", 1, GROUP_MAX, &number, err);
         campaign->spacegroups[i] = (uint16_t)number;
     }
-    return rc;
-}
-
-static int unpack_u32(struct value value, const char *key, uint32_t *ret, struct err *err)
-{
-    uint64_t number = 0;
-    int rc = value_u64(value, key, 0, UINT32_MAX, &number, err);
-    *ret = (uint32_t)number;
     return rc;
 }
 
@@ -307,11 +341,13 @@ static int unpack_field(struct value value, const struct field *field, void *bas
     case FIELD_PROFILE:
         return value_text(value, field->key, campaign->profile, sizeof campaign->profile, err);
     case FIELD_NETWORK:
-        return unpack_fields(value, network_fields, NETWORK_FIELDS, at, err);
+        return unpack_fields(value, network_fields, NETWORK_FIELDS, CAMPAIGN_VERSION, at, err);
     case FIELD_TARGETS:
         return targets_unpack(value, at, err);
     case FIELD_SOURCES:
         return unpack_sources(value, campaign, err);
+    case FIELD_LINES:
+        return unpack_lines(value, campaign, err);
     case FIELD_ELEMENTS:
         return unpack_elements(value, campaign, err);
     case FIELD_GROUPS:
@@ -323,11 +359,16 @@ static int unpack_field(struct value value, const struct field *field, void *bas
     return 0;
 }
 
-static int unpack_fields(struct value map, const struct field *fields, uint32_t n, void *base,
-                         struct err *err)
+static int unpack_fields(struct value map, const struct field *fields, uint32_t n,
+                         uint64_t version, void *base, struct err *err)
 {
-    int rc = value_map(map, "settings", n, err);
+    uint32_t n_known = 0;
+    for (uint32_t i = 0; i < n; i++)
+        n_known += version_of(&fields[i]) <= version;
+    int rc = value_map(map, "settings", n_known, err);
     for (uint32_t i = 0; rc == 0 && i < n; i++) {
+        if (version_of(&fields[i]) > version)
+            continue;
         rc = unpack_field(value_get(map, fields[i].key), &fields[i], base, err);
         if (rc && fields[i].type == FIELD_NETWORK)
             rc = err_context(err, rc, "%s", fields[i].key);
@@ -335,17 +376,42 @@ static int unpack_fields(struct value map, const struct field *fields, uint32_t 
     return rc;
 }
 
-int campaign_decode(struct span bytes, struct campaign *ret, struct err *err)
+/* The newest version, or an older one. */
+static int parse_version(struct span bytes, struct document **ret_document,
+                         uint64_t *ret_version, struct err *err)
 {
     static const struct value_limits limits = {CAMPAIGN_BYTES_MAX, 8, 1 << 17};
+    int rc = document_parse_format(bytes, &limits, campaign_format, CAMPAIGN_VERSION,
+                                   ret_document, err);
+    *ret_version = CAMPAIGN_VERSION;
+    while (rc == ERR_UNSUPPORTED && *ret_version > 1)
+        if (document_parse_format(bytes, &limits, campaign_format, --*ret_version, ret_document,
+                                  NULL) == 0)
+            return 0;
+    return rc;
+}
+
+static int check_lines(struct value root, const struct campaign *campaign, struct err *err)
+{
+    uint32_t n = value_count(value_get(root, "lines_before"));
+    if (campaign->lines_before && n != campaign->n_sources)
+        return err_set(err, ERR_CORRUPT, "%u 'sources', but %u 'lines_before'",
+                       campaign->n_sources, n);
+    return 0;
+}
+
+int campaign_decode(struct span bytes, struct campaign *ret, struct err *err)
+{
     cleanup(document_free_ptr) struct document *document = NULL;
-    int rc = document_parse_format(bytes, &limits, campaign_format, CAMPAIGN_VERSION, &document,
-                                   err);
+    uint64_t version;
+    int rc = parse_version(bytes, &document, &version, err);
     if (rc)
         return rc;
     struct campaign campaign = {0};
-    rc = unpack_fields(document_root(document), campaign_fields, CAMPAIGN_FIELDS, &campaign,
-                       err);
+    struct value root = document_root(document);
+    rc = unpack_fields(root, campaign_fields, CAMPAIGN_FIELDS, version, &campaign, err);
+    if (rc == 0)
+        rc = check_lines(root, &campaign, err);
     if (rc) {
         campaign_done(&campaign);
         return err_context(err, rc, "campaign");

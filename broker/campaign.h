@@ -37,10 +37,12 @@ struct campaign {
 
     /* data */
     uint32_t n_sources;
-    struct hash *sources; /* "source" objects, in order */
-    double symprec;       /* Angstrom */
-    double validation;    /* fraction kept for validation, by content hash */
-    uint32_t atoms_max;   /* larger conventional cells are left out of training */
+    struct hash *sources;   /* (n_sources) "source" objects, in order */
+    uint32_t *lines_before; /* (n_sources) in front of those that begin inside a file
+                               (LINE_RELATIVE), else 0; NULL: all 0 */
+    double symprec;         /* Angstrom */
+    double validation;      /* fraction kept for validation, by content hash */
+    uint32_t atoms_max;     /* larger conventional cells are left out of training */
 
     /* models */
     uint32_t timesteps; /* T of the diffusion */

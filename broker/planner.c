@@ -118,13 +118,19 @@ static struct buf encode_params(const struct campaign *campaign)
     return params;
 }
 
-static struct buf assemble_params(const struct campaign *campaign)
+/* For the shards of these sources (encode nodes, of the same numbers). */
+static struct buf assemble_params(const struct campaign *campaign, const uint32_t *sources,
+                                  uint32_t n)
 {
     struct buf params = {0};
     struct pack pack;
     pack_init(&pack, &params);
-    pack_map(&pack, 2);
+    pack_map(&pack, 3);
     key_u64(&pack, "atoms_max", campaign->atoms_max);
+    pack_key(&pack, "lines_before");
+    pack_array(&pack, n);
+    for (uint32_t i = 0; i < n; i++)
+        pack_u64(&pack, campaign->lines_before ? campaign->lines_before[sources[i]] : 0);
     key_f64(&pack, "validation", campaign->validation);
     return params;
 }
@@ -255,7 +261,10 @@ static void begin_assemble(struct planner *planner)
     uint32_t n;
     cleanup(free_ptr) struct graph_input *shards =
         outputs_done(planner, NULL, planner->campaign.n_sources, &n);
-    struct buf params = assemble_params(&planner->campaign);
+    cleanup(free_ptr) uint32_t *sources = mem_new(n, sizeof *sources);
+    for (uint32_t i = 0; i < n; i++)
+        sources[i] = shards[i].node;
+    struct buf params = assemble_params(&planner->campaign, sources, n);
     planner->stage = STAGE_ASSEMBLE;
     planner->assemble =
         add(planner, PART_ASSEMBLE, KIND_assemble, &params, shards, n, ASSEMBLE_OUTPUTS);

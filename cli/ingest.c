@@ -1,6 +1,8 @@
 /* A campaign's data as source objects: see ingest.h. */
 #include "cli/ingest.h"
 
+#include "cli/shards.h"
+#include "common/cleanup.h"
 #include "common/mem.h"
 #include "workers/crystal/demo.h"
 #include "workers/crystal/format.h"
@@ -31,9 +33,6 @@ int ingest_read(const struct campaign_file *file, struct source *ret, struct err
                             "-S data=demo");
     if (!rc && !source.n_items)
         rc = err_set(err, ERR_INVALID, "the data hold no structure");
-    if (!rc && source.n_items / SOURCE_SHARD_ITEMS >= CAMPAIGN_SOURCES_MAX)
-        rc = err_set(err, ERR_INVALID, "%u structures, at most %u fit in a campaign",
-                     source.n_items, (unsigned)CAMPAIGN_SOURCES_MAX * SOURCE_SHARD_ITEMS);
     if (rc) {
         source_done(&source);
         return rc;
@@ -47,17 +46,21 @@ int ingest_shards(const struct source *source,
                              struct err *err),
                   void *context, struct campaign *campaign, struct err *err)
 {
-    uint32_t n = (source->n_items + SOURCE_SHARD_ITEMS - 1) / SOURCE_SHARD_ITEMS;
+    cleanup(free_ptr) struct shard *shards = NULL;
+    uint32_t n = shards_cut(source, &shards);
+    if (n > CAMPAIGN_SOURCES_MAX)
+        return err_set(err, ERR_INVALID,
+                       "%u structures make %u source objects, at most %d fit in a campaign",
+                       source->n_items, n, CAMPAIGN_SOURCES_MAX);
     int rc = 0;
     campaign->sources = mem_resize(campaign->sources, n, sizeof *campaign->sources);
+    campaign->lines_before =
+        mem_resize(campaign->lines_before, n, sizeof *campaign->lines_before);
     campaign->n_sources = n;
     for (uint32_t i = 0; !rc && i < n; i++) {
-        uint32_t first = i * SOURCE_SHARD_ITEMS, left = source->n_items - first;
-        const struct source shard = {.n_items =
-                                         left < SOURCE_SHARD_ITEMS ? left : SOURCE_SHARD_ITEMS,
-                                     .items = source->items + first};
         struct buf bytes = {0};
-        source_encode(&shard, &bytes);
+        shard_encode(source, &shards[i], &bytes);
+        campaign->lines_before[i] = shards[i].lines_before;
         rc = put(context, buf_span(&bytes), &campaign->sources[i], err);
         buf_done(&bytes);
     }

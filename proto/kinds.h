@@ -12,8 +12,8 @@
  * for equal inputs: old results then no longer answer for it. */
 /* clang-format off */
 #define KIND_LIST(X)                                                                           \
-    X(encode,     "encode",     2, true)                                                       \
-    X(assemble,   "assemble",   1, false)                                                      \
+    X(encode,     "encode",     3, true)                                                       \
+    X(assemble,   "assemble",   2, false)                                                      \
     X(train_step, "train-step", 1, true)                                                       \
     X(sample,     "sample",     2, true)                                                       \
     X(realize,    "realize",    2, true)                                                       \

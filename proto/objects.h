@@ -57,11 +57,18 @@ struct property {
     char unit[UNIT_SIZE]; /* "" = unknown or none */
 };
 
+/* A source that begins inside a file counts that file's lines from its own beginning and sets
+ * this bit in them, so that its bytes do not change when something is added in front of it; so
+ * do the shard made of it and its rejects. assemble, which is told the lines in front, turns
+ * them into lines of the file. Without the bit a line is one of the file. */
+#define LINE_RELATIVE (UINT32_C(1) << 31)
+
 /* ---- one encoded structure ---- */
 struct record {
-    char id[ID_SIZE];       /* as the source names it; unique within a data set */
+    char id[ID_SIZE];       /* as the source names it; unique within a data set. In a shard ""
+                               when the source names none: assemble calls it FILE:LINE */
     char source[PATH_SIZE]; /* file name without machine-specific folders */
-    uint32_t line;          /* where it starts in the file, 1-based */
+    uint32_t line;          /* where it starts in the file, 1-based; see LINE_RELATIVE */
     struct protostructure proto;
     double cell[6];     /* conventional cell a, b, c (Angstrom), alpha, beta, gamma (degrees) */
     double (*free)[3];  /* (n_sites) x, y, z of the representative; 0 where not free */
@@ -71,7 +78,7 @@ struct record {
 struct reject {
     char id[ID_SIZE]; /* "" when unknown */
     char file[PATH_SIZE];
-    uint32_t line; /* 1-based; 0 = whole file */
+    uint32_t line; /* 1-based; 0 = whole file; see LINE_RELATIVE */
     char reason[REASON_SIZE];
 };
 
@@ -103,7 +110,7 @@ int dataset_property_find(const struct dataset *dataset, const char *name); /* -
 /* ---- source shard: text in, not yet parsed ---- */
 struct source_item {
     char file[PATH_SIZE];
-    uint32_t line;            /* of the first line of `text` in that file */
+    uint32_t line;            /* of the first line of `text` in that file; see LINE_RELATIVE */
     char format[8];           /* "extxyz", "cif", "vasp" */
     char *text;               /* NUL-terminated copy */
     size_t size;              /* bytes without the NUL; text may hold junk, also NULs */

@@ -235,8 +235,9 @@ static int parse_loop(struct parser *parser, struct err *err)
     if (rc == 0 && k > 0) {
         parser->line = row.line;
         return err_set(err, ERR_INVALID,
-                       "the last row of the loop_ of line %u has %u of %u values: cut off?",
-                       row.loop, k, n);
+                       "the last row of the loop_ that begins %u lines above has %u of %u "
+                       "values: cut off?",
+                       row.line - row.loop, k, n);
     }
     return rc;
 }

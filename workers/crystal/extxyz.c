@@ -65,7 +65,7 @@ static bool atoms_follow(struct text_reader reader, struct text last)
 static bool read_frame(struct text_reader *reader, char reason[REASON_SIZE])
 {
     struct text line;
-    uint32_t atoms, long_line = 0;
+    uint32_t atoms, first = reader->line, long_line = 0;
     size_t long_size = 0;
     (void)text_line(reader, &line);
     if (line.size > FORMAT_LINE_BYTES_MAX) {
@@ -92,13 +92,13 @@ static bool read_frame(struct text_reader *reader, char reason[REASON_SIZE])
             return false;
         }
         if (line.size > FORMAT_LINE_BYTES_MAX && !long_line) {
-            long_line = reader->line - 1;
+            long_line = reader->line - first;
             long_size = line.size;
         }
     }
     if (long_line)
-        (void)snprintf(reason, REASON_SIZE, "line %u has %zu bytes; at most %d", long_line,
-                       long_size, FORMAT_LINE_BYTES_MAX);
+        (void)snprintf(reason, REASON_SIZE, "line %u of the frame has %zu bytes; at most %d",
+                       long_line, long_size, FORMAT_LINE_BYTES_MAX);
     else if (atoms > 0 && atoms_follow(*reader, line))
         (void)snprintf(reason, REASON_SIZE,
                        "the frame says %u atoms, but more lines of atoms follow", atoms);
@@ -463,10 +463,5 @@ int extxyz_parse(const struct source_item *item, struct structure *ret, uint32_t
     *ret_line = reader.line > item->line ? reader.line - 1 : item->line;
     if (rc == 0 && header.columns.fraction < 0)
         rc = structure_from_cartesian(ret, err);
-    if (rc == 0 && ret->id[0] == '\0') {
-        char stem[ID_SIZE - 12];
-        file_stem(item->file, stem, sizeof stem);
-        (void)snprintf(ret->id, sizeof ret->id, "%s:%u", stem, item->line);
-    }
     return rc;
 }

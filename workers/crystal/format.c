@@ -103,6 +103,13 @@ static void structure_clear(struct structure *structure)
     *structure = named;
 }
 
+void structure_id_of_line(const char *file, uint32_t line, char ret[ID_SIZE])
+{
+    char stem[ID_SIZE - 12];
+    file_stem(file, stem, sizeof stem);
+    (void)snprintf(ret, ID_SIZE, "%s:%u", stem, line);
+}
+
 int format_parse(const struct source_item *item, struct structure *ret, uint32_t *ret_line,
                  struct err *err)
 {
@@ -121,6 +128,9 @@ int format_parse(const struct source_item *item, struct structure *ret, uint32_t
         structure_clear(&structure);
     (void)snprintf(structure.file, sizeof structure.file, "%s", item->file);
     structure.line = item->line;
+    structure.unnamed = rc == 0 && structure.id[0] == '\0';
+    if (structure.unnamed)
+        structure_id_of_line(item->file, item->line, structure.id);
     *ret = structure;
     return rc;
 }

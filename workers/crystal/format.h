@@ -10,16 +10,19 @@
 enum {
     FORMAT_FILE_BYTES_MAX = 1 << 30,
     FORMAT_LINE_BYTES_MAX = 1 << 20, /* a longer line is refused with its length */
-    SOURCE_SHARD_ITEMS = 128,        /* structures per source object */
 };
 
 /* Parse one item (one frame, one CIF data block, one POSCAR).  *ret_line: line of the error in
  * the file (item.line based). On success the caller owns *ret; on failure *ret has no atoms,
  * but its id (when it could be read), file and line. Errors: ERR_INVALID, ERR_LIMIT,
  * ERR_NUMERIC, ERR_UNSUPPORTED (partial occupancy, ...). Numeric key=value columns become
- * properties. */
+ * properties. Sentences count lines from the structure's first: they must not change when
+ * something is added in front of it in the file. */
 int format_parse(const struct source_item *item, struct structure *ret, uint32_t *ret_line,
                  struct err *err);
+
+/* "FILE:LINE", the id of a structure that has none in its file (structure.unnamed). */
+void structure_id_of_line(const char *file, uint32_t line, char ret[ID_SIZE]);
 
 /* Split the text of one file into items without parsing them: frames of extXYZ (resynchronizes
  * behind a broken frame), data blocks of CIF, one POSCAR. Format from the name's ending, .zst

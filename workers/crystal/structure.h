@@ -9,6 +9,7 @@
 
 struct structure {
     char id[ID_SIZE];
+    bool unnamed; /* the file gives no id: it is made of file and line */
     char file[PATH_SIZE];
     uint32_t line;
     double lattice[3][3]; /* rows a, b, c, Angstrom */

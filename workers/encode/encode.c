@@ -18,8 +18,8 @@ static int column_of(struct dataset *dataset, const struct property *property)
     return column;
 }
 
-static void add_record(struct dataset *dataset, const struct structure *structure,
-                       struct record *record)
+void encode_add(struct dataset *dataset, const struct structure *structure,
+                struct record *record)
 {
     record->properties = mem_new(PROPERTIES_MAX, sizeof *record->properties);
     for (int i = 0; i < PROPERTIES_MAX; i++)
@@ -30,6 +30,7 @@ static void add_record(struct dataset *dataset, const struct structure *structur
             record->properties[column] = structure->properties[i].value;
     }
     dataset->records[dataset->n_records++] = *record;
+    *record = (struct record){0};
 }
 
 static void encode_source(const struct source *source, double symprec, struct dataset *ret)
@@ -45,7 +46,9 @@ static void encode_source(const struct source *source, double symprec, struct da
             ret->n_rejects++;
             continue;
         }
-        add_record(ret, &structure, &record);
+        if (structure.unnamed) /* its line in the file is not known here */
+            record.id[0] = '\0';
+        encode_add(ret, &structure, &record);
         structure_done(&structure);
     }
 }

@@ -12,4 +12,9 @@
 int encode_item(const struct source_item *item, double symprec, struct structure *ret_structure,
                 struct record *ret_record, struct reject *ret_reject);
 
+/* Put the record (taken) and the structure's properties into a data set that has room for it. A
+ * row has room for PROPERTIES_MAX columns; properties beyond these are left out. */
+void encode_add(struct dataset *dataset, const struct structure *structure,
+                struct record *record);
+
 #endif

@@ -23,7 +23,8 @@ int encode_item(const struct source_item *item, double symprec, struct structure
         return 0;
     }
     *ret_reject = (struct reject){.line = line};
-    memcpy(ret_reject->id, structure.id, sizeof ret_reject->id);
+    if (!structure.unnamed)
+        memcpy(ret_reject->id, structure.id, sizeof ret_reject->id);
     memcpy(ret_reject->file, item->file, sizeof ret_reject->file);
     (void)snprintf(ret_reject->reason, sizeof ret_reject->reason, "%s", err.text);
     structure_done(&structure);

@@ -2,9 +2,11 @@
 #include "tests/support/cmocka.h"
 
 #include "broker/campaign.h"
+#include "common/cleanup.h"
 #include "common/mem.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 static struct campaign example(void)
@@ -17,6 +19,9 @@ static struct campaign example(void)
     campaign.sources = mem_new(3, sizeof *campaign.sources);
     for (uint8_t i = 0; i < 3; i++)
         campaign.sources[i].bytes[0] = i;
+    campaign.lines_before = mem_new(3, sizeof *campaign.lines_before);
+    campaign.lines_before[1] = 128;
+    campaign.lines_before[2] = 70000;
     campaign.n_elements = 2;
     campaign.elements[0] = 8;
     campaign.elements[1] = 56;
@@ -52,6 +57,50 @@ static void test_campaign__bytes_round_trip(void **state)
     campaign_done(&again);
     buf_done(&bytes);
     buf_done(&second);
+}
+
+static void read_golden(const char *name, struct buf *ret)
+{
+    char path[4096];
+    uint8_t part[4096];
+    (void)snprintf(path, sizeof path, "%s/%s", GOLDEN, name);
+    cleanup(fclose_ptr) FILE *file = fopen(path, "rb");
+    assert_non_null(file);
+    for (size_t n; (n = fread(part, 1, sizeof part, file)) > 0;)
+        buf_append(ret, part, n);
+}
+
+/* Bytes of an earlier build (tests/golden) are read, and today's are still the same. */
+static void test_campaign__golden_bytes(void **state)
+{
+    (void)state;
+    struct campaign campaign = example(), again;
+    struct buf now = {0}, one = {0}, two = {0};
+    read_golden("campaign-v1.msgpack", &one);
+    read_golden("campaign-v2.msgpack", &two);
+    campaign_encode(&campaign, &now, NULL);
+    assert_int_equal(now.size, two.size);
+    assert_memory_equal(now.data, two.data, two.size);
+    assert_int_equal(campaign_decode(buf_span(&two), &again, NULL), 0);
+    assert_memory_equal(again.lines_before, campaign.lines_before, 3 * sizeof(uint32_t));
+    campaign_done(&again);
+
+    assert_int_equal(campaign_decode(buf_span(&one), &again, NULL), 0);
+    assert_null(again.lines_before);
+    assert_memory_equal(again.sources, campaign.sources, 3 * sizeof *again.sources);
+    assert_string_equal(again.name, campaign.name);
+    assert_int_equal(again.spacegroups[0], 221);
+    now.size = 0; /* written again: as one of today without lines */
+    campaign_encode(&again, &now, NULL);
+    campaign_done(&again);
+    assert_int_equal(campaign_decode(buf_span(&now), &again, NULL), 0);
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(again.lines_before[i], 0);
+    campaign_done(&again);
+    campaign_done(&campaign);
+    buf_done(&now);
+    buf_done(&one);
+    buf_done(&two);
 }
 
 /* Every cut and every flipped byte is refused or still a campaign; none is a crash. */
@@ -121,6 +170,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_campaign__bytes_round_trip),
+        cmocka_unit_test(test_campaign__golden_bytes),
         cmocka_unit_test(test_campaign__damaged_bytes_are_refused),
         cmocka_unit_test(test_campaign__check_names_the_setting),
     };

@@ -40,6 +40,8 @@ static struct campaign example(void)
     campaign.sources = mem_new(2, sizeof *campaign.sources);
     campaign.sources[0].bytes[0] = 0x50;
     campaign.sources[1].bytes[0] = 0x51;
+    campaign.lines_before = mem_new(2, sizeof *campaign.lines_before);
+    campaign.lines_before[1] = 77;
     campaign.denoiser.steps = 5;
     campaign.denoiser.task_steps = 3;
     campaign.guide.steps = campaign.guide.task_steps = 2;
@@ -198,7 +200,7 @@ static void test_planner__parameters(void **state)
     (void)state;
     static const char *const expected[][2] = {
         {"encode", "{\"symprec\":0.125}"},
-        {"assemble", "{\"atoms_max\":200,\"validation\":0.125}"},
+        {"assemble", "{\"atoms_max\":200,\"lines_before\":[0,77],\"validation\":0.125}"},
         {"train-step", "{\"batch\":128,\"ema\":0.5,\"heads\":4,\"layers\":4,"
                        "\"learning_rate\":0.25,\"properties\":[],\"role\":\"denoiser\","
                        "\"seed\":1,\"step_begin\":3,\"steps\":2,\"steps_total\":5,"
@@ -520,6 +522,33 @@ static void test_planner__rounds_end_at_the_limit(void **state)
     campaign_done(&campaign);
 }
 
+/* assemble is told the lines in front of the shards it gets, not of those that were lost. */
+static void test_planner__lines_follow_the_shards(void **state)
+{
+    (void)state;
+    struct campaign campaign = example();
+    struct run *run = run_begin(&campaign);
+    const struct action *action;
+    struct hash id;
+    take_ready(run);
+    planner_failed(run->planner, &find(run, "encode0")->id, "because of the test");
+    answer(run, find(run, "encode1"));
+    assert_int_equal(planner_next(run->planner, &action, &id, NULL), 0);
+    assert_string_equal(action->kind, "assemble");
+    assert_int_equal(action->n_inputs, 1);
+    struct document *document;
+    uint64_t lines;
+    assert_int_equal(
+        document_parse(buf_span(&action->params), &value_limits_message, &document, NULL), 0);
+    struct value array = value_get(document_root(document), "lines_before");
+    assert_int_equal(value_count(array), 1);
+    assert_int_equal(value_u64(value_at(array, 0), "", 0, UINT64_MAX, &lines, NULL), 0);
+    assert_int_equal(lines, 77);
+    document_free(document);
+    run_end(run);
+    campaign_done(&campaign);
+}
+
 static void test_planner__equal_sources_are_encoded_once(void **state)
 {
     (void)state;
@@ -572,6 +601,7 @@ int main(void)
         cmocka_unit_test(test_planner__left_out_structures_make_it_partly),
         cmocka_unit_test(test_planner__target_without_data_fails_before_training),
         cmocka_unit_test(test_planner__rounds_end_at_the_limit),
+        cmocka_unit_test(test_planner__lines_follow_the_shards),
         cmocka_unit_test(test_planner__equal_sources_are_encoded_once),
         cmocka_unit_test(test_planner__strange_results_are_refused_or_ignored),
     };

@@ -212,7 +212,7 @@ static void test_extxyz__a_long_line_is_refused_with_its_length(void **state)
     struct source source = {0};
     format_split("x.xyz", buf_span(&text), &source);
     assert_int_equal(source.n_items, 5);
-    assert_non_null(strstr(source.items[1].reject, "line 7 has 10485767 bytes"));
+    assert_non_null(strstr(source.items[1].reject, "line 3 of the frame has 10485767 bytes"));
     assert_non_null(strstr(source.items[3].reject, "a line of 10485760 bytes"));
     assert_int_equal(source.items[3].line, 12);
     for (int i = 0; i < 5; i += 2)

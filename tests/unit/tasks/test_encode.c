@@ -12,8 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-const struct task_kind task_kinds[] = {{"encode", 1, true, encode_run, "encode structures"},
-                                       {"assemble", 1, false, assemble_run, "merge shards"}};
+const struct task_kind task_kinds[] = {{"encode", 3, true, encode_run, "encode structures"},
+                                       {"assemble", 2, false, assemble_run, "merge shards"}};
 const uint32_t task_kinds_count = 2;
 
 /* Rock salt, edge in Angstrom. */
@@ -64,9 +64,13 @@ static int assemble(const struct buf *shards, uint32_t n, uint64_t atoms_max, do
     for (uint32_t i = 0; i < n; i++)
         inputs[i] = buf_span(&shards[i]);
     pack_init(&pack, &params);
-    pack_map(&pack, 2);
+    pack_map(&pack, 3);
     pack_key(&pack, "atoms_max");
     pack_u64(&pack, atoms_max);
+    pack_key(&pack, "lines_before");
+    pack_array(&pack, n);
+    for (uint32_t i = 0; i < n; i++)
+        pack_u64(&pack, 0);
     pack_key(&pack, "validation");
     pack_f64(&pack, validation);
     int rc = task_run_local("assemble", buf_span(&params), inputs, n, ret, err);
@@ -117,6 +121,30 @@ static void test_encode__records_properties_and_rejects(void **state)
     assert_int_equal(dataset.rejects[0].line, 7);
     assert_non_null(strstr(dataset.rejects[0].reason, "unknown element 'Xx'"));
     dataset_done(&dataset);
+    buf_done(&shard);
+}
+
+/* A frame without id is named by assemble, which knows its line. */
+static void test_encode__structures_without_id_stay_without(void **state)
+{
+    (void)state;
+    struct buf text = {0};
+    struct dataset dataset;
+    rock_salt(&text, "Mg", 4.21, "id=mgo");
+    rock_salt(&text, "Ca", 4.81, "gap=1");
+    struct buf shard = encode("oxides.extxyz", &text);
+    assert_int_equal(dataset_decode(buf_span(&shard), &dataset, NULL), 0);
+    assert_string_equal(dataset.records[0].id, "mgo");
+    assert_string_equal(dataset.records[1].id, "");
+    assert_int_equal(dataset.records[1].line, 5);
+    dataset_done(&dataset);
+    struct task_outputs outputs;
+    assert_int_equal(assemble(&shard, 1, 100, 0, &outputs, NULL), 0);
+    assert_int_equal(dataset_decode(buf_span(&outputs.bytes[0]), &dataset, NULL), 0);
+    assert_string_equal(dataset.records[0].id, "mgo");
+    assert_string_equal(dataset.records[1].id, "oxides:5");
+    dataset_done(&dataset);
+    task_outputs_done(&outputs);
     buf_done(&shard);
 }
 
@@ -284,15 +312,58 @@ static void test_assemble__no_structures_at_all_is_an_error(void **state)
     buf_done(&shard);
 }
 
+/* Lines in front are told shard by shard; anything else is refused, not guessed. */
+static void test_assemble__lines_are_told_for_every_shard(void **state)
+{
+    (void)state;
+    static const struct {
+        uint32_t n;
+        uint64_t first;
+        int code;
+        const char *sentence;
+    } rows[] = {{0, 0, ERR_INVALID, "lines_before holds 0 numbers for 1 shards"},
+                {2, 7, ERR_INVALID, "lines_before holds 2 numbers for 1 shards"},
+                {1, LINE_RELATIVE, ERR_CORRUPT, "shard 1: "}};
+    struct buf text = {0};
+    rock_salt(&text, "Mg", 4.21, "id=mgo");
+    struct buf shard = encode("x.extxyz", &text);
+    struct span input = buf_span(&shard);
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct buf params = {0};
+        struct pack pack;
+        struct task_outputs outputs;
+        struct err err = {0};
+        pack_init(&pack, &params);
+        pack_map(&pack, 3);
+        pack_key(&pack, "atoms_max");
+        pack_u64(&pack, 100);
+        pack_key(&pack, "lines_before");
+        pack_array(&pack, rows[i].n);
+        for (uint32_t k = 0; k < rows[i].n; k++)
+            pack_u64(&pack, rows[i].first);
+        pack_key(&pack, "validation");
+        pack_f64(&pack, 0.1);
+        assert_int_equal(
+            task_run_local("assemble", buf_span(&params), &input, 1, &outputs, &err),
+            rows[i].code);
+        if (!strstr(err.text, rows[i].sentence))
+            fail_msg("'%s'", err.text);
+        buf_done(&params);
+    }
+    buf_done(&shard);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_encode__records_properties_and_rejects),
+        cmocka_unit_test(test_encode__structures_without_id_stay_without),
         cmocka_unit_test(test_encode__wrong_parameters_are_refused),
         cmocka_unit_test(test_assemble__merges_sorts_and_names),
         cmocka_unit_test(test_assemble__report_tells_all),
         cmocka_unit_test(test_assemble__split_follows_the_structure),
         cmocka_unit_test(test_assemble__no_structures_at_all_is_an_error),
+        cmocka_unit_test(test_assemble__lines_are_told_for_every_shard),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
