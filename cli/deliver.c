@@ -6,6 +6,7 @@
 #include "cli/find.h"
 #include "common/cleanup.h"
 #include "common/file.h"
+#include "workers/assemble/report.h"
 
 #include <jansson.h>
 #include <string.h>
@@ -43,6 +44,31 @@ static int write_report(struct store *store, const struct hash *id, const char *
     if (!rc)
         *ret = json_loadb((const char *)bytes.data, bytes.size, 0, NULL);
     buf_done(&bytes);
+    return rc;
+}
+
+/* What is in the data set: the report as JSON and as a page; what was left out by itself. */
+static int write_dataset_report(struct store *store, const struct hash *id, const char *out,
+                                json_t **ret, struct err *err)
+{
+    char path[4096];
+    struct buf page = {0};
+    int rc = write_report(store, id, out, "dataset-report.json", ret, err);
+    if (rc)
+        return rc;
+    report_text(*ret, &page);
+    (void)snprintf(path, sizeof path, "%s/dataset-report.txt", out);
+    rc = file_write(path, buf_span(&page), err);
+    if (!rc) {
+        const json_t *list = json_object_get(*ret, "rejected");
+        json_t *rejected = json_object();
+        (void)json_object_set(rejected, "rejected", (json_t *)(uintptr_t)list);
+        cleanup(free_ptr) char *text = json_dumps(rejected, JSON_INDENT(1));
+        (void)snprintf(path, sizeof path, "%s/rejected.json", out);
+        rc = file_write(path, span_text(text), err);
+        json_decref(rejected);
+    }
+    buf_done(&page);
     return rc;
 }
 
@@ -110,7 +136,8 @@ static int check_finished(const char *name, const struct planner_status *status,
 static void tell_next(const char *store_path, const char *out, const struct candidates *list)
 {
     char hex[HASH_HEX_SIZE];
-    (void)printf("\nwritten: %s/candidates.csv, candidates.extxyz, cif/\n", out);
+    (void)printf("\nwritten: %s/candidates.csv, candidates.extxyz, cif/, dataset-report.txt\n",
+                 out);
     if (list->n)
         (void)printf(
             "next:    wyckmill lineage --store %s %.12s   # how the best one was made\n",
@@ -124,14 +151,14 @@ static int deliver_list(struct store *store, const char *store_path,
     struct candidates list = {0};
     struct buf bytes = {0};
     struct report_search search = {.candidates = status->candidates};
-    json_t *rejected = NULL, *report = NULL;
+    json_t *data = NULL, *report = NULL;
     int rc = store_get(store, &status->candidates, &bytes, err);
     if (!rc)
         rc = candidates_decode(buf_span(&bytes), &list, err);
     if (!rc)
         rc = export_write(&list, &campaign->targets, out, err);
     if (!rc)
-        rc = write_report(store, &status->rejects, out, "rejected.json", &rejected, err);
+        rc = write_dataset_report(store, &status->rejects, out, &data, err);
     if (!rc)
         rc = store_each_result(store, match_report, &search, err);
     if (rc > 0) /* the walk ended at the find */
@@ -139,7 +166,7 @@ static int deliver_list(struct store *store, const char *store_path,
     if (!rc) {
         export_table(stdout, &list, &campaign->targets, TABLE_ROWS);
         tell_comparison(report);
-        size_t left_out = tell_rejected(rejected, out);
+        size_t left_out = tell_rejected(data, out);
         if (list.n < campaign->candidates)
             (void)printf(
                 "\n%u of %u wanted candidates were found%s%s; more rounds may find more: "
@@ -150,7 +177,7 @@ static int deliver_list(struct store *store, const char *store_path,
             list.n >= campaign->candidates && !left_out && status->state == PLANNER_DONE;
         *ret_exit = whole ? EXIT_DONE : EXIT_PARTLY;
     }
-    json_decref(rejected);
+    json_decref(data);
     json_decref(report);
     candidates_done(&list);
     buf_done(&bytes);

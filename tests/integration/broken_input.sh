@@ -56,6 +56,10 @@ done
 grep -A6 overlap.vasp "$folder/out/rejected.json" | grep -q '"reason"' || fail "no reason"
 ! grep -q good.extxyz "$folder/out/rejected.json" || fail "a good structure is reported"
 
+grep -q '^Left out, by reason' "$folder/out/dataset-report.txt" || fail "no page about the data"
+grep -q '"accepted": [1-9]' "$folder/out/dataset-report.json" || fail "no report about the data"
+grep -q '"reason": "atom N: unknown element' "$folder/out/dataset-report.json" || fail "reasons are not counted"
+
 printf 'name: x\ndata: [demo]\ndenoiser:\n  stepz: 5\n' >"$folder/wrong.yaml"
 "$wyckmill" run "$folder/wrong.yaml" --store "$folder/store" 2>"$folder/log"
 rc=$?

@@ -34,8 +34,11 @@ static uint32_t count_prototypes(const struct dataset *dataset)
 {
     uint32_t n = dataset->n_records, distinct = 0;
     char **prototypes = mem_new(n, sizeof *prototypes);
-    for (uint32_t i = 0; i < n; i++)
-        prototypes[i] = protostructure_prototype(&dataset->records[i].proto);
+    for (uint32_t i = 0; i < n; i++) {
+        struct protostructure proto = protostructure_canonical(&dataset->records[i].proto);
+        prototypes[i] = protostructure_prototype(&proto);
+        protostructure_done(&proto);
+    }
     qsort(prototypes, n, sizeof *prototypes, by_text);
     for (uint32_t i = 0; i < n; i++)
         distinct += i == 0 || strcmp(prototypes[i - 1], prototypes[i]) != 0;
@@ -64,8 +67,7 @@ static void count_protostructures(const struct dataset *dataset, struct report *
     struct canonical *all = mem_new(n, sizeof *all);
     for (uint32_t i = 0; i < n; i++) {
         all[i].record = i;
-        protostructure_copy(&all[i].proto, &dataset->records[i].proto);
-        protostructure_canonicalize(&all[i].proto);
+        all[i].proto = protostructure_canonical(&dataset->records[i].proto);
     }
     qsort(all, n, sizeof *all, by_canonical);
     report->by_protostructure = mem_new(n, sizeof *report->by_protostructure);
@@ -215,17 +217,13 @@ static json_t *run_json(const struct report *report, const struct run *run)
     const struct record *records = report->merge->dataset.records;
     const uint32_t *members = report->by_protostructure + run->begin;
     json_t *ids = json_array(), *row = json_object();
-    struct protostructure proto;
     for (uint32_t i = 0; i < run->size && i < REPORT_IDS_MAX; i++)
         (void)json_array_append_new(ids, text_json(records[members[i]].id));
-    protostructure_copy(&proto, &records[members[0]].proto);
-    protostructure_canonicalize(&proto);
-    char *label = protostructure_label(&proto);
+    char *label = record_label(&records[members[0]]);
     (void)json_object_set_new(row, "label", json_string(label));
     (void)json_object_set_new(row, "count", json_integer(run->size));
     (void)json_object_set_new(row, "ids", ids);
     free(label);
-    protostructure_done(&proto);
     return row;
 }
 
@@ -267,8 +265,6 @@ void report_reason_kind(const char *reason, char ret[REASON_SIZE])
             at += 1 + strspn(at + 1, "0123456789.");
             if ((*at == 'e' || *at == 'E') && isdigit((unsigned char)at[at[1] == '-' ? 2 : 1]))
                 at += 2 + strspn(at + 2, "0123456789");
-        } else if (*at == ':' && at[1] == ' ') {
-            break;
         } else {
             ret[n++] = *at++;
         }

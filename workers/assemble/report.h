@@ -1,4 +1,6 @@
-/* What is in a data set and what was left out: counted once, told as JSON. */
+/* What is in a data set and what was left out: counted once, told as JSON (for programs) and,
+ * from that JSON, as a page of text (for people). `assemble` and `wyckmill encode` give the
+ * same report; its keys are in docs/tasks.md. */
 #ifndef WYCKMILL_WORKERS_ASSEMBLE_REPORT_H
 #define WYCKMILL_WORKERS_ASSEMBLE_REPORT_H
 
@@ -37,8 +39,12 @@ struct report *report_new(const struct merge *merge);
 void report_free(struct report *report);
 /* Caller owns a reference. */
 json_t *report_json(const struct report *report);
-/* A reason without what is special to one structure: what stands before ": ", numbers as N,
- * quoted words as '...', what is in brackets as (...). */
+/* The page, at most 100 columns wide but for ids and labels longer than that, appended to
+ * `out`. Takes any JSON: what is missing in it is left out of the page. */
+void report_text(const json_t *report, struct buf *out);
+
+/* A reason without what is special to one structure: numbers as N, quoted words as '...', what
+ * is in brackets as (...). */
 void report_reason_kind(const char *reason, char ret[REASON_SIZE]);
 
 #endif

@@ -1,8 +1,10 @@
-/* One structure's text to its record: see encode.h. */
+/* One structure's text to its record, and into a shard: see encode.h. */
 #include "workers/encode/encode.h"
 
+#include "common/mem.h"
 #include "workers/crystal/format.h"
 
+#include <math.h>
 #include <stdio.h>
 
 int encode_item(const struct source_item *item, double symprec, struct structure *ret_structure,
@@ -29,4 +31,31 @@ int encode_item(const struct source_item *item, double symprec, struct structure
     (void)snprintf(ret_reject->reason, sizeof ret_reject->reason, "%s", err.text);
     structure_done(&structure);
     return rc;
+}
+
+/* Column of a property, a new one when it is the first of its name; -1 when all columns are
+ * taken. Records have room for all columns from the beginning. */
+static int column_of(struct dataset *dataset, const struct property *property)
+{
+    int column = dataset_property_find(dataset, property->name);
+    if (column < 0 && dataset->n_properties < PROPERTIES_MAX) {
+        column = (int)dataset->n_properties++;
+        dataset->properties[column] = *property;
+    }
+    return column;
+}
+
+void encode_add(struct dataset *dataset, const struct structure *structure,
+                struct record *record)
+{
+    record->properties = mem_new(PROPERTIES_MAX, sizeof *record->properties);
+    for (int i = 0; i < PROPERTIES_MAX; i++)
+        record->properties[i] = (double)NAN;
+    for (uint32_t i = 0; i < structure->n_properties; i++) {
+        int column = column_of(dataset, &structure->properties[i].property);
+        if (column >= 0)
+            record->properties[column] = structure->properties[i].value;
+    }
+    dataset->records[dataset->n_records++] = *record;
+    *record = (struct record){0};
 }
