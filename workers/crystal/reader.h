@@ -3,6 +3,7 @@
 #define WYCKMILL_CRYSTAL_READER_H
 
 #include "workers/crystal/format.h"
+#include "workers/crystal/settings.h"
 #include "workers/crystal/words.h"
 
 enum {
@@ -46,25 +47,12 @@ int structure_allocate(struct structure *structure, uint64_t n, struct err *err)
 /* frac = Cartesian times the inverse of the lattice, for all atoms, in place.
  * Errors: ERR_INVALID, a cell without volume. */
 int structure_from_cartesian(struct structure *structure, struct err *err);
-/* ---- CIF: symmetry given in words ---- */
 
-/* x' = rotation x + translation, fractional. */
-struct operation {
-    int rotation[3][3];
-    double translation[3];
-};
-
-enum { CIF_OPERATIONS_MAX = 1024, SETTINGS_MAX = 16 };
+/* ---- CIF: symmetry given in words (names of groups: settings.h) ---- */
+enum { CIF_OPERATIONS_MAX = 1024 };
 
 /* "x, -y+1/2, z" or "1/2+X,.5-Y,Z". Errors: ERR_INVALID. */
 int operation_parse(struct text text, struct operation *ret, struct err *err);
-/* Hall numbers of the settings that a Hall symbol, else a Hermann-Mauguin symbol ("P 1 21/n 1",
- * "Fd-3m:1"), else a number (standard setting) can mean for a cell with these parameters, most
- * usual first. Absent texts have size 0. Returns how many. Errors: ERR_INVALID. */
-int settings_find(struct text hall, struct text symbol, struct text number,
-                  const double cell[6], int ret_hall_numbers[SETTINGS_MAX], struct err *err);
-/* Operations of a Hall number; returns how many, at most 192. */
-int settings_operations(int hall_number, struct operation *ret);
 
 /* The name of a file without folders and without endings of structure files. */
 void file_stem(const char *file, char *ret, size_t size);
