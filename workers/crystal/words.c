@@ -151,7 +151,7 @@ bool text_number(struct text text, double *ret)
         at = read_digits(at + 1, end, true, &decimal);
     if (!decimal.any)
         return false;
-    if (at < end && (*at == 'e' || *at == 'E'))
+    if (at < end && (lower(*at) == 'e' || lower(*at) == 'd'))
         at = read_exponent(at, end, &decimal.exponent);
     if (!at || at != end)
         return false;
