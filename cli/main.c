@@ -24,6 +24,7 @@ static const struct {
     {"fsck", cmd_fsck, "check every object, result and ref of a store"},
     {"spacegroup", cmd_spacegroup, "Wyckoff positions of a space group"},
     {"encode", cmd_encode, "structures to protostructure labels, with a report"},
+    {"convert", cmd_convert, "structures from any file format to any other"},
     {"dataset", cmd_dataset, "make the built-in demo data set"},
     {"doctor", cmd_doctor, "this machine, this build, in a form fit for a bug report"},
     {"slot", cmd_slot, NULL},

@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* One row per format. `names` are file names without an ending (VASP's habit). */
+/* One row per format. `names` begin file names without a known ending (VASP's habit). */
 static const struct format {
     const char *name;
     const char *endings[4];
@@ -46,14 +46,14 @@ static struct text base_name(const char *file)
 static const struct format *format_of_file(const char *file)
 {
     struct text name = base_name(file);
-    for (int i = 0; i < FORMATS; i++) {
+    for (int i = 0; i < FORMATS; i++)
         for (int k = 0; k < 4 && formats[i].endings[k]; k++)
             if (text_ends_nocase(name, formats[i].endings[k]))
                 return &formats[i];
+    for (int i = 0; i < FORMATS; i++)
         for (int k = 0; k < 3 && formats[i].names[k]; k++)
             if (text_begins_nocase(name, formats[i].names[k]))
                 return &formats[i];
-    }
     return NULL;
 }
 

@@ -232,17 +232,10 @@ static void test_format_name__of_files(void **state)
     (void)state;
     static const struct {
         const char *file, *format;
-    } cases[] = {{"a.extxyz", "extxyz"},
-                 {"b/a.XYZ.zst", "extxyz"},
-                 {"a.cif", "cif"},
-                 {"x/POSCAR", "vasp"},
-                 {"CONTCAR.3", "vasp"},
-                 {"a.vasp", "vasp"},
-                 {"a.csv", "csv"},
-                 {"a.json.zst", "json"},
-                 {"a.jsonl", "json"},
-                 {"a.tar", NULL},
-                 {"", NULL}};
+    } cases[] = {{"a.extxyz", "extxyz"},  {"b/a.XYZ.zst", "extxyz"}, {"a.cif", "cif"},
+                 {"x/POSCAR", "vasp"},    {"CONTCAR.3", "vasp"},     {"a.vasp", "vasp"},
+                 {"a.csv", "csv"},        {"a.json.zst", "json"},    {"a.jsonl", "json"},
+                 {"POSCAR.json", "json"}, {"a.tar", NULL},           {"", NULL}};
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         const char *format = format_name(cases[i].file);
         assert_string_equal(format ? format : "?", cases[i].format ? cases[i].format : "?");
