@@ -412,7 +412,7 @@ static int parse_row(const struct source_item *item, const struct table *table,
         text = mem_new(row->cells[table->id].text.size + 1, 1);
         struct text id = text_trim(unquote(&row->cells[table->id], text));
         if (id.size > 0)
-            text_copy(ret->id, sizeof ret->id, id);
+            structure_set_id(ret, id);
         free(text);
     }
     return rc;

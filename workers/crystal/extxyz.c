@@ -345,7 +345,7 @@ static struct text unquote(struct text word, char plain[PLAIN_SIZE])
 static void copy_id(struct structure *structure, struct text value)
 {
     char plain[PLAIN_SIZE];
-    text_copy(structure->id, sizeof structure->id, unquote(value, plain));
+    structure_set_id(structure, unquote(value, plain));
 }
 
 static int parse_pair(struct structure *structure, struct header *header, struct text key,

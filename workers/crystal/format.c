@@ -249,6 +249,14 @@ int structure_allocate(struct structure *structure, uint64_t n, struct err *err)
     return 0;
 }
 
+void structure_set_id(struct structure *structure, struct text id)
+{
+    text_copy(structure->id, sizeof structure->id, text_trim(id));
+    size_t n = strlen(structure->id);
+    while (n > 0 && structure->id[n - 1] == ' ') /* where it was cut */
+        structure->id[--n] = '\0';
+}
+
 /* Keys that are numbers but say nothing about the material. */
 bool property_is_left_out(struct text name)
 {

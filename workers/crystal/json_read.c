@@ -425,18 +425,17 @@ static int to_fractional(struct parser *parser, struct err *err)
 }
 
 static void name_structure(const struct source_item *item, const struct parser *parser,
-                           char ret[ID_SIZE])
+                           struct structure *structure)
 {
     char stem[ID_SIZE - 12];
     file_stem(item->file, stem, sizeof stem);
-    if (parser->id[0])
-        memcpy(ret, parser->id, ID_SIZE);
-    else if (parser->material_id[0])
-        memcpy(ret, parser->material_id, ID_SIZE);
+    const char *id = parser->id[0] ? parser->id : parser->material_id;
+    if (id[0])
+        structure_set_id(structure, (struct text){id, strlen(id)});
     else if (item->line > 1)
-        (void)snprintf(ret, ID_SIZE, "%s:%u", stem, item->line);
+        (void)snprintf(structure->id, sizeof structure->id, "%s:%u", stem, item->line);
     else
-        (void)snprintf(ret, ID_SIZE, "%s", stem);
+        (void)snprintf(structure->id, sizeof structure->id, "%s", stem);
 }
 
 int json_parse(const struct source_item *item, struct structure *ret, uint32_t *ret_line,
@@ -446,7 +445,7 @@ int json_parse(const struct source_item *item, struct structure *ret, uint32_t *
                             .structure = ret};
     int rc = parse_object(&parser, false, err);
     *ret_line = parser.reader.line;
-    name_structure(item, &parser, ret->id);
+    name_structure(item, &parser, ret);
     if (rc == 0) {
         *ret_line = item->line;
         if (!parser.lattice || !parser.sites)

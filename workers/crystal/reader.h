@@ -64,6 +64,8 @@ int structure_allocate(struct structure *structure, uint64_t n, struct err *err)
 /* frac = Cartesian times the inverse of the lattice, for all atoms, in place.
  * Errors: ERR_INVALID, a cell without volume. */
 int structure_from_cartesian(struct structure *structure, struct err *err);
+/* Cut to ID_SIZE - 1 bytes, no blanks at the ends. */
+void structure_set_id(struct structure *structure, struct text id);
 /* A column, key or member with a number. Left out: names that say nothing about the material
  * ("year", "spacegroup"), the 33rd and later ones, names over PROPERTY_NAME_SIZE; the first of
  * equal names counts. "band_gap [eV]", "band_gap[eV]" and "band_gap (eV)" are band_gap in eV;
