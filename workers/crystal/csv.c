@@ -57,37 +57,25 @@ static bool ends_cell(const struct text_reader *reader, char delimiter)
            (*at == '\r' && (at + 1 == reader->end || at[1] == '\n'));
 }
 
-static bool read_cell(struct text_reader *reader, char delimiter, struct cell *ret,
-                      char reason[REASON_SIZE])
+/* NULL, or what is wrong with the cell. */
+static const char *read_cell(struct text_reader *reader, char delimiter, struct cell *ret)
 {
     *ret = (struct cell){.line = reader->line};
     if (reader->at < reader->end && *reader->at == '"') {
         ret->quoted = true;
         reader->at++;
-        if (!quoted_cell(reader, &ret->text)) {
-            (void)snprintf(reason, REASON_SIZE, "the quote that opens in line %u has no end",
-                           ret->line);
-            return false;
-        }
-        if (ends_cell(reader, delimiter))
-            return true;
-        (void)snprintf(reason, REASON_SIZE,
-                       "line %u: text behind a closing quote (inside a cell, quotes are "
-                       "doubled), or the quote that opens in line %u has no end",
-                       reader->line, ret->line);
-        return false;
+        if (!quoted_cell(reader, &ret->text))
+            return "its quote has no end";
+        return ends_cell(reader, delimiter)
+                   ? NULL
+                   : "its quote has no end, or a quote inside is not doubled";
     }
     const char *begin = reader->at;
     while (!ends_cell(reader, delimiter) && *reader->at != '"')
         reader->at++;
     ret->text = (struct text){begin, (size_t)(reader->at - begin)};
-    if (ends_cell(reader, delimiter))
-        return true;
-    (void)snprintf(reason, REASON_SIZE,
-                   "line %u: a quote inside a cell that does not begin "
-                   "with one",
-                   reader->line);
-    return false;
+    return ends_cell(reader, delimiter) ? NULL
+                                        : "a quote inside a cell that does not begin with one";
 }
 
 /* One record with its line end; at least one cell. On failure the reader is where it went wrong
@@ -95,15 +83,20 @@ static bool read_cell(struct text_reader *reader, char delimiter, struct cell *r
 static bool read_record(struct text_reader *reader, char delimiter, struct record_cells *ret,
                         char reason[REASON_SIZE])
 {
+    uint32_t first = reader->line;
     for (ret->n = 0;;) {
         if (ret->n == COLUMNS_MAX) {
             (void)snprintf(reason, REASON_SIZE, "more than %d cells", COLUMNS_MAX);
             return false;
         }
         mem_reserve(ret->cells, ret->capacity, ret->n + 1u);
-        if (!read_cell(reader, delimiter, &ret->cells[ret->n], reason))
-            return false;
+        const char *wrong = read_cell(reader, delimiter, &ret->cells[ret->n]);
         ret->n++;
+        if (wrong) {
+            (void)snprintf(reason, REASON_SIZE, "cell %u of the row, in its line %u: %s",
+                           ret->n, reader->line - first + 1, wrong);
+            return false;
+        }
         if (reader->at == reader->end || *reader->at != delimiter)
             break;
         reader->at++;
@@ -405,9 +398,7 @@ static int parse_row(const struct source_item *item, const struct table *table,
     char *text = mem_new(cell->text.size + 1, 1);
     int rc = parse_cell(item, unquote(cell, text), ret, ret_line, err);
     free(text);
-    char stem[ID_SIZE - 12];
-    file_stem(item->file, stem, sizeof stem);
-    (void)snprintf(ret->id, sizeof ret->id, "%s:%u", stem, item->line);
+    ret->id[0] = '\0'; /* a data block's name is no id */
     if (table->id >= 0 && row->cells[table->id].text.size > 0) {
         text = mem_new(row->cells[table->id].text.size + 1, 1);
         struct text id = text_trim(unquote(&row->cells[table->id], text));

@@ -301,7 +301,7 @@ static int parse_lattice(struct text value, double lattice[3][3], struct err *er
         if (word.size == 0)
             return err_set(err, ERR_INVALID, "Lattice, vector %c: %d of 3 numbers", 'a' + i / 3,
                            i % 3);
-        if (!text_number(word, &lattice[i / 3][i % 3]))
+        if (!text_number_fortran(word, &lattice[i / 3][i % 3]))
             return err_set(err, ERR_INVALID, "Lattice, vector %c: '%s' is not a finite number",
                            'a' + i / 3, text_quote(word).text);
     }
@@ -367,7 +367,7 @@ static int parse_pair(struct structure *structure, struct header *header, struct
     } else if (text_equal_nocase(key, "material_id")) {
         if (!header->id)
             copy_id(structure, value);
-    } else if (text_number(text_trim(value), &number)) {
+    } else if (text_number_fortran(text_trim(value), &number)) {
         structure_add_property(structure, unquote(key, plain), number);
     }
     return 0;
@@ -473,10 +473,5 @@ int extxyz_parse(const struct source_item *item, struct structure *ret, uint32_t
     *ret_line = reader.line > item->line ? reader.line - 1 : item->line;
     if (rc == 0 && header.columns.fraction < 0)
         rc = structure_from_cartesian(ret, err);
-    if (rc == 0 && ret->id[0] == '\0') {
-        char stem[ID_SIZE - 12];
-        file_stem(item->file, stem, sizeof stem);
-        (void)snprintf(ret->id, sizeof ret->id, "%s:%u", stem, item->line);
-    }
     return rc;
 }

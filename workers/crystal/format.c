@@ -148,6 +148,11 @@ int format_parse(const struct source_item *item, struct structure *ret, uint32_t
         structure_clear(&structure);
     (void)snprintf(structure.file, sizeof structure.file, "%s", item->file);
     structure.line = item->line;
+    if (rc == 0 && structure.id[0] == '\0') {
+        char stem[ID_SIZE - 12];
+        file_stem(item->file, stem, sizeof stem);
+        (void)snprintf(structure.id, sizeof structure.id, "%s:%u", stem, item->line);
+    }
     *ret = structure;
     return rc;
 }
@@ -206,8 +211,8 @@ void left_out_tell(struct left_out *left_out, const char *file, struct source *s
 {
     uint32_t first = left_out->first, last = left_out->last;
     if (first > 0 && last > first)
-        source_add_reject(source, file, first, "%.240s (lines %u to %u are left out)",
-                          left_out->reason, first, last);
+        source_add_reject(source, file, first, "%.240s (%u lines are left out)",
+                          left_out->reason, last - first + 1);
     else if (first > 0)
         source_add_reject(source, file, first, "%s", left_out->reason);
     left_out->first = 0;
@@ -219,7 +224,7 @@ int read_vector(struct text *rest, const char *what, double ret[3], struct err *
         struct text word = text_word(rest);
         if (word.size == 0)
             return err_set(err, ERR_INVALID, "%s: %d of 3 numbers", what, k);
-        if (!text_number(word, &ret[k]))
+        if (!text_number_fortran(word, &ret[k]))
             return err_set(err, ERR_INVALID, "%s: '%s' is not a finite number", what,
                            text_quote(word).text);
     }

@@ -18,7 +18,8 @@ enum {
  * line of the error in the file (item.line based). On success the caller owns *ret; on failure
  * *ret has no atoms, but its id (when it could be read), file and line. Errors: ERR_INVALID,
  * ERR_LIMIT, ERR_NUMERIC, ERR_UNSUPPORTED (partial occupancy, ...). Numeric key=value columns
- * become properties. */
+ * become properties. A structure without id is called FILE:LINE. Sentences count
+ * lines from the structure's first: they must not change when something is added in front. */
 int format_parse(const struct source_item *item, struct structure *ret, uint32_t *ret_line,
                  struct err *err);
 

@@ -424,18 +424,15 @@ static int to_fractional(struct parser *parser, struct err *err)
     return rc;
 }
 
+/* A structure alone in its file goes by the file's name. */
 static void name_structure(const struct source_item *item, const struct parser *parser,
                            struct structure *structure)
 {
-    char stem[ID_SIZE - 12];
-    file_stem(item->file, stem, sizeof stem);
     const char *id = parser->id[0] ? parser->id : parser->material_id;
     if (id[0])
         structure_set_id(structure, (struct text){id, strlen(id)});
-    else if (item->line > 1)
-        (void)snprintf(structure->id, sizeof structure->id, "%s:%u", stem, item->line);
-    else
-        (void)snprintf(structure->id, sizeof structure->id, "%s", stem);
+    else if (item->line == 1)
+        file_stem(item->file, structure->id, sizeof structure->id);
 }
 
 int json_parse(const struct source_item *item, struct structure *ret, uint32_t *ret_line,

@@ -40,14 +40,14 @@ static uint8_t element_of_word(struct text word)
 static int parse_scale(struct text line, struct poscar *poscar, struct err *err)
 {
     struct text rest = line, word = text_word(&rest);
-    if (!text_number(word, &poscar->scale[0]) || poscar->scale[0] == 0)
+    if (!text_number_fortran(word, &poscar->scale[0]) || poscar->scale[0] == 0)
         return err_set(err, ERR_INVALID, "scale: '%s' is not a number other than 0",
                        text_quote(word).text);
     poscar->scale[1] = poscar->scale[2] = poscar->scale[0];
     double y, z;
-    if (!text_number(text_word(&rest), &y))
+    if (!text_number_fortran(text_word(&rest), &y))
         return 0; /* a remark behind the only factor */
-    if (!text_number(text_word(&rest), &z) || poscar->scale[0] < 0 || y <= 0 || z <= 0)
+    if (!text_number_fortran(text_word(&rest), &z) || poscar->scale[0] < 0 || y <= 0 || z <= 0)
         return err_set(err, ERR_INVALID, "scale: want one number, or three positive ones");
     poscar->scale[1] = y;
     poscar->scale[2] = z;

@@ -41,7 +41,7 @@ void csv_split(const char *file, struct text text, struct source *source);
 void json_split(const char *file, struct text text, struct source *source);
 
 /* ---- parsing: one item; contracts of format_parse. `ret` is zeroed by the caller and may be
- * half filled on failure (structure_done). ---- */
+ * half filled on failure (structure_done); its id stays empty when the text names none. ---- */
 int extxyz_parse(const struct source_item *item, struct structure *ret, uint32_t *ret_line,
                  struct err *err);
 int cif_parse(const struct source_item *item, struct structure *ret, uint32_t *ret_line,

@@ -78,12 +78,14 @@ static void test_csv__errors_have_the_line_of_the_file(void **state)
         "t.csv", "id,gap\n1,2\n",
         "!1: no column is named cif, cif_str, cif_string or structure; the header begins "
         "'id,gap?'\n");
-    assert_read("t.csv", "id,\"cif\n", "!1: the quote that opens in line 1 has no end\n");
+    assert_read("t.csv", "id,\"cif\n",
+                "!1: cell 2 of the row, in its line 1: its quote has no end\n");
     assert_read("t.csv", "id,cif\n", "");
     assert_read("t.csv", "id,cif\na,\"" CUBE("Po") CUBE("Po") "\"\n",
                 "!2: 2 structures in one cell\n");
     assert_read("t.csv", "id,cif\na,what may this well be, \"say\"\n",
-                "!2: line 2: a quote inside a cell that does not begin with one\n");
+                "!2: cell 3 of the row, in its line 1: a quote inside a cell that does not "
+                "begin with one\n");
     assert_read("t.csv", "id,cif\na,what might this be that is so very long\n",
                 "!2: no line begins with data_: not a CIF\n");
 }
@@ -98,27 +100,26 @@ static void test_csv__a_broken_row_costs_no_other(void **state)
         /* a quote without end, then one without beginning, a cell too few, one too many */
         {"id,e,cif\n" GOOD("a") "b,1,\"" CUBE("Po") "\n" GOOD("c"),
          "a 1 atoms, line 2\n"
-         "!12: line 22: text behind a closing quote (inside a cell, quotes are doubled), or "
-         "the "
-         "quote that opens in line 12 has no end (lines 12 to 20 are left out)\n"
+         "!12: cell 3 of the row, in its line 11: its quote has no end, or a quote inside is "
+         "not doubled (9 lines are left out)\n"
          "c 1 atoms, line 22\n"},
         {"id,e,cif\n" GOOD("a") "b,1," CUBE("Po") "\"\n" GOOD("c"),
          "a 1 atoms, line 2\n"
-         "!12: no structure in column 'cif': the cell is 'data_x' (lines 12 to 21 are left "
-         "out)\n"
+         "!12: no structure in column 'cif': the cell is 'data_x' (10 lines are left out)\n"
          "c 1 atoms, line 22\n"},
         {"id,e,cif\nb,1\n" GOOD("c") "d,1,2,\"" CUBE("Po") "\"\n" GOOD("e"),
          "!2: the row has 2 cells, the header 3\n"
          "c 1 atoms, line 3\n"
-         "!13: the row has 4 cells, the header 3 (lines 13 to 22 are left out)\n"
+         "!13: the row has 4 cells, the header 3 (10 lines are left out)\n"
          "e 1 atoms, line 23\n"},
         {"id,e,cif\nb,1,\nc,1,?\n" GOOD("d"),
-         "!2: no structure in column 'cif': the cell is empty (lines 2 to 3 are left out)\n"
+         "!2: no structure in column 'cif': the cell is empty (2 lines are left out)\n"
          "d 1 atoms, line 4\n"},
         /* cut off */
         {"id,e,cif\n" GOOD("a") "b,1,\"data_x\n_cell_length_a 3\n",
          "a 1 atoms, line 2\n"
-         "!12: the quote that opens in line 12 has no end (lines 12 to 13 are left out)\n"},
+         "!12: cell 3 of the row, in its line 1: its quote has no end (2 lines are left "
+         "out)\n"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
         assert_read("t.csv", cases[i].text, cases[i].want);

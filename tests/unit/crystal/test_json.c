@@ -92,9 +92,8 @@ static void test_json__refusals_say_why(void **state)
         {"{\"mp-1\": " CUBE "}",
          "!1: no lattice: not pymatgen's Structure.as_dict, nor an object with it as "
          "\"structure\"\n"},
-        {"[1, 2,\n3, {}]",
-         "!1: neither a structure nor an array of structures: want objects (lines 1 to 2 are "
-         "left out)\n"},
+        {"[1, 2,\n3, {}]", "!1: neither a structure nor an array of structures: want objects "
+                           "(2 lines are left out)\n"},
         {"hello", "!1: not JSON: want a value, not 'hello'\n"},
         {"[" CUBE ",\n {\"lattice\": ", "t 1 atoms, line 1\n!4: not JSON: want a value, not "
                                         "'the end'\n"},
