@@ -98,6 +98,9 @@ void source_split(const char *file, struct text all, struct source *source)
                           ".tar, .tar.zst, and does not begin with POSCAR or CONTCAR");
     else if (text_trim(all).size == 0)
         source_add_reject(source, file, 0, "the file is empty");
+    else if (all.size >= 2 &&
+             (!memcmp(all.data, "\xff\xfe", 2) || !memcmp(all.data, "\xfe\xff", 2)))
+        source_add_reject(source, file, 0, "the text is UTF-16; save it as UTF-8");
     else
         format->split(file, all, source);
 }

@@ -81,6 +81,7 @@ static void test_csv__errors_have_the_line_of_the_file(void **state)
     assert_read("t.csv", "id,\"cif\n",
                 "!1: cell 2 of the row, in its line 1: its quote has no end\n");
     assert_read("t.csv", "id,cif\n", "");
+    assert_read("t.csv", "\xff\xfei d, c i f", "!0: the text is UTF-16; save it as UTF-8\n");
     assert_read("t.csv", "id,cif\na,\"" CUBE("Po") CUBE("Po") "\"\n",
                 "!2: 2 structures in one cell\n");
     assert_read("t.csv", "id,cif\na,what may this well be, \"say\"\n",
