@@ -282,6 +282,12 @@ struct number_text number_print(double value)
     return number;
 }
 
+bool property_keeps_unit(const struct property *property)
+{
+    size_t n = strlen(property->name);
+    return property->unit[0] && n > 0 && strchr(")]", property->name[n - 1]);
+}
+
 void json_write_text(const char *text, struct buf *out)
 {
     buf_append(out, "\"", 1);
@@ -335,19 +341,24 @@ static void print_json_properties(const struct structure *structure, struct buf 
     const char *comma = "";
     buf_print(out, "\"properties\": {");
     for (uint32_t i = 0; i < structure->n_properties; i++, comma = ", ") {
+        const struct property *property = &structure->properties[i].property;
+        char name[PROPERTY_NAME_SIZE + UNIT_SIZE + 4];
+        (void)snprintf(name, sizeof name, property_keeps_unit(property) ? "%s [%s]" : "%s",
+                       property->name, property->unit);
         buf_print(out, "%s", comma);
-        json_write_text(structure->properties[i].property.name, out);
+        json_write_text(name, out);
         buf_print(out, ": %s", number_print(structure->properties[i].value).text);
     }
     comma = "";
     buf_print(out, "}, \"units\": {");
     for (uint32_t i = 0; i < structure->n_properties; i++) {
-        if (!structure->properties[i].property.unit[0])
+        const struct property *property = &structure->properties[i].property;
+        if (!property->unit[0] || property_keeps_unit(property))
             continue;
         buf_print(out, "%s", comma);
-        json_write_text(structure->properties[i].property.name, out);
+        json_write_text(property->name, out);
         buf_print(out, ": ");
-        json_write_text(structure->properties[i].property.unit, out);
+        json_write_text(property->unit, out);
         comma = ", ";
     }
     buf_print(out, "}");

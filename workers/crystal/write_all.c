@@ -31,13 +31,17 @@ static void print_keys(const struct format_out *one, struct buf *out)
         buf_print(out, " spacegroup=%u", one->record->proto.spacegroup);
     }
     for (uint32_t i = 0; i < structure->n_properties; i++) {
+        const struct property *property = &structure->properties[i].property;
+        bool together = property_keeps_unit(property);
         struct buf name = {0};
-        print_name(structure->properties[i].property.name, taken, &name);
+        print_name(property->name, taken, &name);
+        if (together)
+            buf_print(&name, " [%s]", property->unit);
         extxyz_write_key(buf_text(&name), number_print(structure->properties[i].value).text,
                          out);
         buf_print(&name, "_unit");
-        if (structure->properties[i].property.unit[0])
-            extxyz_write_key(buf_text(&name), structure->properties[i].property.unit, out);
+        if (property->unit[0] && !together)
+            extxyz_write_key(buf_text(&name), property->unit, out);
         buf_done(&name);
     }
 }

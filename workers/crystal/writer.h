@@ -19,6 +19,10 @@ struct number_text {
 };
 struct number_text number_print(double value);
 
+/* Must the unit stand behind the name, "log10(K) [GPa]", because the name alone ends as if a
+ * unit were in it? (Else it has a place of its own.) */
+bool property_keeps_unit(const struct property *property);
+
 /* In quotes, escaped. */
 void json_write_text(const char *text, struct buf *out);
 

@@ -118,14 +118,12 @@ static struct structure cube(const char *id)
 static void test_write_all__awkward_names_and_numbers(void **state)
 {
     (void)state;
-    static const char *const awkward[] = {"a \"b\", c", "it's=",    "\\", "x_unit",
-                                          "E{1}",       "log10(K)", "#"};
+    static const char *const awkward[] = {"a \"b\", c", "it's=",    "\\",    "x_unit",
+                                          "E{1}",       "log10(K)", "a (b)", "#"};
+    static const char *const units[] = {"", "g/cm3", "a \"b\"", "", "", "GPa", "GPa", ""};
     struct structure s = cube("id, with \"quotes\" and \xc3\xa9 \\ {x}");
     for (size_t i = 0; i < sizeof awkward / sizeof awkward[0]; i++)
-        give_property(&s, awkward[i],
-                      i == 1   ? "g/cm3"
-                      : i == 2 ? "a \"b\""
-                               : "",
+        give_property(&s, awkward[i], units[i],
                       (i % 2 ? -1 : 1) / (3.0 + (double)i) * pow(10, 40 * ((double)i - 3)));
     const struct format_out one = {.structure = &s, .name = "x"};
     for (int f = 0; f < FORMATS; f++)
