@@ -23,7 +23,7 @@ struct cell {
     uint32_t line; /* where it begins */
 };
 
-struct record_cells {
+struct row {
     uint32_t n;
     size_t capacity;
     struct cell *cells;
@@ -80,8 +80,8 @@ static const char *read_cell(struct text_reader *reader, char delimiter, struct 
 
 /* One record with its line end; at least one cell. On failure the reader is where it went wrong
  * and `reason` says how. */
-static bool read_record(struct text_reader *reader, char delimiter, struct record_cells *ret,
-                        char reason[REASON_SIZE])
+static bool read_row(struct text_reader *reader, char delimiter, struct row *ret,
+                     char reason[REASON_SIZE])
 {
     uint32_t first = reader->line;
     for (ret->n = 0;;) {
@@ -157,11 +157,11 @@ struct table {
     uint32_t n;        /* columns */
     int structure, id; /* -1: none */
     bool index;        /* the id is a row number: unique only with the file's name */
-    struct record_cells header;
+    struct row header;
 };
 
 /* The first column with the first of these names that there is; -1: none of them. */
-static int find_column(const struct record_cells *header, const char *const *names)
+static int find_column(const struct row *header, const char *const *names)
 {
     for (; *names; names++)
         for (uint32_t i = 0; i < header->n; i++)
@@ -202,8 +202,8 @@ static bool is_property(const struct table *table, uint32_t column)
 /* ---- splitting ---- */
 
 /* id, numbers and structure of one row as a table of its own. */
-static void add_item(const struct table *table, const struct record_cells *row,
-                     const char *file, struct source *source)
+static void add_item(const struct table *table, const struct row *row, const char *file,
+                     struct source *source)
 {
     struct buf head = {0}, cells = {0};
     const struct cell *structure = &row->cells[table->structure];
@@ -242,8 +242,7 @@ static void add_item(const struct table *table, const struct record_cells *row,
 }
 
 /* A record that can be a row: all its cells, and something in the one that counts. */
-static bool is_row(const struct table *table, const struct record_cells *row,
-                   char reason[REASON_SIZE])
+static bool is_row(const struct table *table, const struct row *row, char reason[REASON_SIZE])
 {
     if (row->n != table->n) {
         (void)snprintf(reason, REASON_SIZE, "the row has %u cells, the header %u", row->n,
@@ -259,15 +258,25 @@ static bool is_row(const struct table *table, const struct record_cells *row,
     return cell.size >= CELL_BYTES_MIN;
 }
 
+static bool holds(struct text text, const char *word)
+{
+    for (const char *end = text.data + text.size; text.size > 0;) {
+        const char *at = memchr(text.data, word[0], text.size);
+        if (!at)
+            return false;
+        if (text_begins_nocase((struct text){at, (size_t)(end - at)}, word))
+            return true;
+        text = (struct text){at + 1, (size_t)(end - (at + 1))};
+    }
+    return false;
+}
+
 /* Is this the text of a structure, and not one line of it? */
 static bool is_structure(const struct cell *cell)
 {
     struct text text = text_trim(cell->text);
-    for (size_t i = 0; i + 5 <= text.size; i++)
-        if (text.data[i] == '_' &&
-            text_begins_nocase((struct text){text.data + i, text.size - i}, "_cell"))
-            return memchr(text.data, '\n', text.size) != NULL;
-    return text.size > 0 && text.data[0] == '{';
+    return (text.size > 0 && text.data[0] == '{') ||
+           (holds(text, "_cell") && holds(text, "_atom_site"));
 }
 
 static void skip_line(struct text_reader *reader)
@@ -292,15 +301,14 @@ static bool skip_blank_line(struct text_reader *reader)
 static void split_rows(const struct table *table, struct text_reader *reader, const char *file,
                        struct source *source)
 {
-    struct record_cells row = {0};
+    struct row row = {0};
     struct left_out left_out = {0};
     while (reader->at < reader->end) {
         struct text_reader begin = *reader;
         char reason[REASON_SIZE];
         if (skip_blank_line(reader))
             continue;
-        if (read_record(reader, table->delimiter, &row, reason) &&
-            is_row(table, &row, reason) &&
+        if (read_row(reader, table->delimiter, &row, reason) && is_row(table, &row, reason) &&
             (left_out.first == 0 || is_structure(&row.cells[table->structure]))) {
             left_out_tell(&left_out, file, source);
             add_item(table, &row, file, source);
@@ -324,7 +332,7 @@ static bool read_header(struct text_reader *reader, struct table *table,
     for (int i = 0; delimiters[i]; i++) {
         *reader = begin;
         table->delimiter = delimiters[i];
-        if (read_record(reader, table->delimiter, &table->header, reason)) {
+        if (read_row(reader, table->delimiter, &table->header, reason)) {
             find_columns(table);
             if (table->structure >= 0)
                 return true;
@@ -385,7 +393,7 @@ static int parse_cell(const struct source_item *item, struct text text, struct s
 }
 
 static int parse_row(const struct source_item *item, const struct table *table,
-                     const struct record_cells *row, struct structure *ret, uint32_t *ret_line,
+                     const struct row *row, struct structure *ret, uint32_t *ret_line,
                      struct err *err)
 {
     for (uint32_t i = 0; i < table->n; i++) {
@@ -414,12 +422,12 @@ int csv_parse(const struct source_item *item, struct structure *ret, uint32_t *r
 {
     struct text_reader reader = {item->text, item->text + item->size, item->line};
     struct table table = {0};
-    struct record_cells row = {0};
+    struct row row = {0};
     char reason[REASON_SIZE];
     int rc = 0;
     *ret_line = item->line;
     if (!read_header(&reader, &table, reason) ||
-        !read_record(&reader, table.delimiter, &row, reason) || !is_row(&table, &row, reason))
+        !read_row(&reader, table.delimiter, &row, reason) || !is_row(&table, &row, reason))
         rc = err_set(err, ERR_INVALID, "%s", reason);
     if (rc == 0)
         rc = parse_row(item, &table, &row, ret, ret_line, err);

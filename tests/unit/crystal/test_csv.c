@@ -94,6 +94,10 @@ static void test_csv__errors_have_the_line_of_the_file(void **state)
 static void test_csv__a_broken_row_costs_no_other(void **state)
 {
     (void)state;
+#define ONE_LINE                                                                               \
+    "data_ _cell_length_a 3 _cell_length_b 3 _cell_length_c 3 _cell_angle_alpha 90 "           \
+    "_cell_angle_beta 90 _cell_angle_gamma 90 _symmetry_Int_Tables_number 221 loop_ "          \
+    "_atom_site_label _atom_site_fract_x _atom_site_fract_y _atom_site_fract_z Po 0 0 0\n"
 #define GOOD(id) id ",1,\"" CUBE("Po") "\"\n"
     static const struct {
         const char *text, *want;
@@ -116,6 +120,13 @@ static void test_csv__a_broken_row_costs_no_other(void **state)
         {"id,e,cif\nb,1,\nc,1,?\n" GOOD("d"),
          "!2: no structure in column 'cif': the cell is empty (2 lines are left out)\n"
          "d 1 atoms, line 4\n"},
+        /* structures of one line */
+        {"cif\n\"x\n" ONE_LINE ONE_LINE,
+         "!2: cell 1 of the row, in its line 1: its quote has no end\nt:3 1 atoms, line 3\n"
+         "t:4 1 atoms, line 4\n"},
+        {"cif\nx\n" ONE_LINE ONE_LINE,
+         "!2: no structure in column 'cif': the cell is 'x'\nt:3 1 atoms, line 3\n"
+         "t:4 1 atoms, line 4\n"},
         /* cut off */
         {"id,e,cif\n" GOOD("a") "b,1,\"data_x\n_cell_length_a 3\n",
          "a 1 atoms, line 2\n"
