@@ -209,10 +209,11 @@ int cmd_encode(int argc, char **argv)
         .options = rows,
         .parser = parse,
         .args_doc = "FILE...",
-        .doc = "Find the protostructure (space group, Wyckoff positions, elements) of every "
-               "structure in extended XYZ, CIF and POSCAR files, folders and archives (.zst, "
-               ".tar, .tar.zst); - reads extended XYZ from standard input. Prints one line "
-               "id<TAB>label each.\vExit status 3 when a structure was left out."};
+        .doc =
+            "Find the protostructure (space group, Wyckoff positions, elements) of every "
+            "structure in extended XYZ, CIF, POSCAR, CSV and JSON files, folders and archives "
+            "(.zst, .tar, .tar.zst); - reads extended XYZ from standard input. Prints one "
+            "line id<TAB>label each.\vExit status 3 when a structure was left out."};
     struct options options = {.symprec = 0.1};
     struct source source = {0};
     struct encoded encoded = {.structures = json_array()};

@@ -4,6 +4,7 @@
 #include "common/cleanup.h"
 #include "common/file.h"
 #include "common/mem.h"
+#include "workers/crystal/csv.h"
 #include "workers/crystal/format.h"
 #include "workers/crystal/structure.h"
 
@@ -66,14 +67,15 @@ static void file_name(const struct candidate *c, uint32_t rank, char ret[FILE_NA
 
 static void csv_text(struct buf *out, const char *text)
 {
-    if (!strpbrk(text, ",\"\r\n")) {
-        buf_print(out, ",%s", text);
-        return;
-    }
-    buf_print(out, ",\"");
-    for (const char *c = text; *c; c++)
-        buf_print(out, *c == '"' ? "\"\"" : "%c", *c);
-    buf_print(out, "\"");
+    buf_print(out, ",");
+    csv_print(out, text, strlen(text));
+}
+
+static void csv_name(struct buf *out, const char *property, const char *suffix)
+{
+    char name[PROPERTY_NAME_SIZE + 16];
+    (void)snprintf(name, sizeof name, "%s%s", property, suffix);
+    csv_text(out, name);
 }
 
 static void csv_number(struct buf *out, double value)
@@ -89,12 +91,13 @@ static void csv_header(const struct candidates *list, const struct targets *targ
 {
     buf_print(out, "rank,id,label,formula,spacegroup,spacegroup_symbol");
     for (uint32_t p = 0; p < list->n_properties; p++) {
-        const char *name = list->properties[p].name;
-        buf_print(out, ",%s_predicted,%s_spread,%s_exact", name, name, name);
+        csv_name(out, list->properties[p].name, "_predicted");
+        csv_name(out, list->properties[p].name, "_spread");
+        csv_name(out, list->properties[p].name, "_exact");
     }
     for (uint32_t t = 0; t < targets->n; t++) {
-        const char *name = targets->items[t].property;
-        buf_print(out, ",%s_asked_low,%s_asked_high", name, name);
+        csv_name(out, targets->items[t].property, "_asked_low");
+        csv_name(out, targets->items[t].property, "_asked_high");
     }
     buf_print(out, ",satisfied_predicted,satisfied_exact,probability,novel,geometry,template,"
                    "pair_energy,volume_per_atom\n");
@@ -136,8 +139,11 @@ static void csv_row(const struct candidates *list, const struct targets *targets
 
 static void key_number(struct buf *out, const char *name, const char *suffix, double value)
 {
+    char key[PROPERTY_NAME_SIZE + 16], number[32];
+    (void)snprintf(key, sizeof key, "%s%s", name, suffix);
+    (void)snprintf(number, sizeof number, "%.8g", value);
     if (isfinite(value))
-        buf_print(out, " %s%s=%.8g", name, suffix, value);
+        extxyz_write_key(key, number, out);
 }
 
 static int xyz_frame(const struct candidates *list, uint32_t i, struct buf *out,

@@ -25,6 +25,7 @@ static const struct {
     {"spacegroup", cmd_spacegroup, "Wyckoff positions of a space group"},
     {"label", cmd_label, "what a protostructure label says, and labels of the same crystal"},
     {"encode", cmd_encode, "structures to protostructure labels, with a report"},
+    {"convert", cmd_convert, "structures from any file format to any other"},
     {"dataset", cmd_dataset, "make the built-in demo data set"},
     {"doctor", cmd_doctor, "this machine, this build, in a form fit for a bug report"},
     {"slot", cmd_slot, NULL},

@@ -111,7 +111,7 @@ int dataset_property_find(const struct dataset *dataset, const char *name); /* -
 struct source_item {
     char file[PATH_SIZE];
     uint32_t line;            /* of the first line of `text` in that file; see LINE_RELATIVE */
-    char format[8];           /* "extxyz", "cif", "vasp" */
+    char format[8];           /* "extxyz", "cif", "vasp", "csv", "json" */
     char *text;               /* NUL-terminated copy */
     size_t size;              /* bytes without the NUL; text may hold junk, also NULs */
     char reject[REASON_SIZE]; /* not empty: unreadable already at ingest; text is empty */

@@ -3,7 +3,6 @@
  * https://github.com/libAtoms/extxyz describes the dialect. */
 #include "workers/crystal/reader.h"
 
-#include "common/mem.h"
 #include "workers/crystal/elements.h"
 
 #include <stdio.h>
@@ -276,31 +275,47 @@ static int parse_columns(struct text value, struct columns *ret, struct err *err
 
 struct header {
     struct columns columns;
-    bool lattice;
-    uint32_t capacity; /* of structure.properties */
+    bool lattice, id; /* seen */
 };
+
+/* The next word of a list as any of the dialects writes it: "1 2 3", {1 2 3}, [1, 2, 3],
+ * [[1, 0, 0], [0, 2, 0], ...]. */
+static struct text list_word(struct text *rest)
+{
+    static const char between[] = " \t,[]{}()";
+    size_t from = 0, to;
+    while (from < rest->size && memchr(between, rest->data[from], sizeof between - 1))
+        from++;
+    for (to = from; to < rest->size && !memchr(between, rest->data[to], sizeof between - 1);)
+        to++;
+    struct text word = {rest->data + from, to - from};
+    skip(rest, to);
+    return word;
+}
 
 static int parse_lattice(struct text value, double lattice[3][3], struct err *err)
 {
-    static const char *const what[] = {"Lattice, vector a", "Lattice, vector b",
-                                       "Lattice, vector c"};
     struct text rest = value;
-    for (int i = 0; i < 3; i++) {
-        int rc = read_vector(&rest, what[i], lattice[i], err);
-        if (rc)
-            return rc;
+    for (int i = 0; i < 9; i++) {
+        struct text word = list_word(&rest);
+        if (word.size == 0)
+            return err_set(err, ERR_INVALID, "Lattice, vector %c: %d of 3 numbers", 'a' + i / 3,
+                           i % 3);
+        if (!text_number_fortran(word, &lattice[i / 3][i % 3]))
+            return err_set(err, ERR_INVALID, "Lattice, vector %c: '%s' is not a finite number",
+                           'a' + i / 3, text_quote(word).text);
     }
-    if (text_word(&rest).size > 0)
+    if (list_word(&rest).size > 0)
         return err_set(err, ERR_INVALID, "Lattice: more than 9 numbers");
     return 0;
 }
 
-/* "T T T"; also true, True, 1. */
+/* "T T T"; also true, True, 1 and [T, T, T]. */
 static int parse_pbc(struct text value, struct err *err)
 {
     struct text rest = value;
     for (int k = 0; k < 3; k++) {
-        struct text word = text_word(&rest);
+        struct text word = list_word(&rest);
         if (text_equal_nocase(word, "f") || text_equal_nocase(word, "false") ||
             text_equal(word, "0"))
             return err_set(err, ERR_UNSUPPORTED,
@@ -313,53 +328,30 @@ static int parse_pbc(struct text value, struct err *err)
     return 0;
 }
 
-/* Keys that are numbers but say nothing about the material. */
-static bool is_bookkeeping(struct text key)
-{
-    static const char *const names[] = {"spacegroup", "spacegroup_number", "year", "line"};
-    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
-        if (text_equal_nocase(key, names[i]))
-            return true;
-    return false;
-}
+enum { PLAIN_SIZE = 4 * ID_SIZE };
 
-static void add_property(struct structure *structure, struct header *header, struct text key,
-                         double value)
+/* What a quoted word means: backslash guards quotes and itself; beyond `plain` it is cut. */
+static struct text unquote(struct text word, char plain[PLAIN_SIZE])
 {
-    if (structure->n_properties == PROPERTIES_MAX || key.size >= PROPERTY_NAME_SIZE ||
-        is_bookkeeping(key))
-        return;
-    char name[PROPERTY_NAME_SIZE];
-    text_copy(name, sizeof name, key);
-    for (uint32_t i = 0; i < structure->n_properties; i++)
-        if (!strcmp(structure->properties[i].property.name, name))
-            return;
-    if (structure->n_properties == header->capacity) {
-        header->capacity = header->capacity ? 2 * header->capacity : 8;
-        structure->properties =
-            mem_resize(structure->properties, header->capacity, sizeof *structure->properties);
-    }
-    memset(&structure->properties[structure->n_properties], 0, sizeof *structure->properties);
-    memcpy(structure->properties[structure->n_properties].property.name, name, sizeof name);
-    structure->properties[structure->n_properties++].value = value;
-}
-
-/* The text of a quoted value: backslash guards quotes and itself. */
-static void copy_id(char *to, size_t size, struct text value)
-{
-    char plain[4 * ID_SIZE];
     size_t n = 0;
-    for (size_t i = 0; i < value.size && n < sizeof plain; i++) {
-        if (value.data[i] == '\\' && i + 1 < value.size)
+    for (size_t i = 0; i < word.size && n < PLAIN_SIZE; i++) {
+        if (word.data[i] == '\\' && i + 1 < word.size)
             i++;
-        plain[n++] = value.data[i];
+        plain[n++] = word.data[i];
     }
-    text_copy(to, size, text_trim((struct text){plain, n}));
+    return text_trim((struct text){plain, n});
+}
+
+static void copy_id(struct structure *structure, struct text value)
+{
+    char plain[PLAIN_SIZE];
+    structure_set_id(structure, unquote(value, plain));
 }
 
 static int parse_pair(struct structure *structure, struct header *header, struct text key,
                       struct text value, struct err *err)
 {
+    char plain[PLAIN_SIZE];
     double number;
     if (text_equal_nocase(key, "lattice")) {
         header->lattice = true;
@@ -369,13 +361,30 @@ static int parse_pair(struct structure *structure, struct header *header, struct
         return parse_columns(value, &header->columns, err);
     if (text_equal_nocase(key, "pbc"))
         return parse_pbc(value, err);
-    if (text_equal_nocase(key, "id"))
-        copy_id(structure->id, sizeof structure->id, value);
-    else if (text_number(text_trim(value), &number))
-        add_property(structure, header, key, number);
-    else if (structure->id[0] == '\0' && text_equal_nocase(key, "material_id"))
-        copy_id(structure->id, sizeof structure->id, value);
+    if (text_equal_nocase(key, "id")) {
+        header->id = true;
+        copy_id(structure, value);
+    } else if (text_equal_nocase(key, "material_id")) {
+        if (!header->id)
+            copy_id(structure, value);
+    } else if (text_number_fortran(text_trim(value), &number)) {
+        structure_add_property(structure, unquote(key, plain), number);
+    }
     return 0;
+}
+
+/* band_gap_unit=eV, wherever band_gap stands: our own habit, for ASE has none. */
+static void parse_units(struct text line, struct structure *structure)
+{
+    struct text rest = text_trim(line), key, value;
+    char plain[PLAIN_SIZE], unit[PLAIN_SIZE];
+    while (header_pair(&rest, &key, &value, NULL) == 0 && key.size > 0) {
+        struct text name = unquote(key, plain);
+        if (text_ends_nocase(name, "_unit")) {
+            name.size -= strlen("_unit");
+            structure_add_unit(structure, name, unquote(value, unit));
+        }
+    }
 }
 
 static int parse_header(struct text line, struct structure *structure, struct header *header,
@@ -391,6 +400,7 @@ static int parse_header(struct text line, struct structure *structure, struct he
         if (rc)
             return rc;
     }
+    parse_units(line, structure);
     if (!header->lattice)
         return err_set(err, ERR_INVALID, "no Lattice=\"...\": not a crystal");
     return 0;

@@ -40,14 +40,14 @@ static uint8_t element_of_word(struct text word)
 static int parse_scale(struct text line, struct poscar *poscar, struct err *err)
 {
     struct text rest = line, word = text_word(&rest);
-    if (!text_number(word, &poscar->scale[0]) || poscar->scale[0] == 0)
+    if (!text_number_fortran(word, &poscar->scale[0]) || poscar->scale[0] == 0)
         return err_set(err, ERR_INVALID, "scale: '%s' is not a number other than 0",
                        text_quote(word).text);
     poscar->scale[1] = poscar->scale[2] = poscar->scale[0];
     double y, z;
-    if (!text_number(text_word(&rest), &y))
+    if (!text_number_fortran(text_word(&rest), &y))
         return 0; /* a remark behind the only factor */
-    if (!text_number(text_word(&rest), &z) || poscar->scale[0] < 0 || y <= 0 || z <= 0)
+    if (!text_number_fortran(text_word(&rest), &z) || poscar->scale[0] < 0 || y <= 0 || z <= 0)
         return err_set(err, ERR_INVALID, "scale: want one number, or three positive ones");
     poscar->scale[1] = y;
     poscar->scale[2] = z;
@@ -85,6 +85,8 @@ static int parse_elements(struct text line, struct poscar *poscar, struct err *e
     struct text rest = line;
     uint32_t n = 0;
     for (struct text word; (word = text_word(&rest)).size > 0; n++) {
+        if (word.data[0] == '!' || word.data[0] == '#')
+            break;
         if (n == KINDS_MAX)
             return err_set(err, ERR_LIMIT, "more than %d kinds of atoms", KINDS_MAX);
         poscar->elements[n] = element_of_word(word);
@@ -117,13 +119,21 @@ static int parse_counts(struct text line, struct poscar *poscar, uint64_t *ret_a
     return 0;
 }
 
+/* "Na" and "Na4", as comments name what a cell holds. */
+static uint8_t element_of_comment(struct text word)
+{
+    while (word.size > 0 && word.data[word.size - 1] >= '0' && word.data[word.size - 1] <= '9')
+        word.size--;
+    return element_of_word(word);
+}
+
 /* Version 4 has no line of elements: by habit the comment names them. */
 static void elements_from_comment(struct poscar *poscar)
 {
     struct text rest = poscar->comment;
     uint32_t n = 0;
     for (struct text word; (word = text_word(&rest)).size > 0; n++)
-        if (n == poscar->n_kinds || (poscar->elements[n] = element_of_word(word)) == 0) {
+        if (n == poscar->n_kinds || (poscar->elements[n] = element_of_comment(word)) == 0) {
             memset(poscar->elements, 0, sizeof poscar->elements);
             return;
         }

@@ -137,7 +137,7 @@ static const char *read_exponent(const char *at, const char *end, int *exponent)
     return at;
 }
 
-bool text_number(struct text text, double *ret)
+static bool number(struct text text, bool fortran, double *ret)
 {
     if (!text.size)
         return false;
@@ -151,7 +151,7 @@ bool text_number(struct text text, double *ret)
         at = read_digits(at + 1, end, true, &decimal);
     if (!decimal.any)
         return false;
-    if (at < end && (*at == 'e' || *at == 'E'))
+    if (at < end && (lower(*at) == 'e' || (fortran && lower(*at) == 'd')))
         at = read_exponent(at, end, &decimal.exponent);
     if (!at || at != end)
         return false;
@@ -160,6 +160,16 @@ bool text_number(struct text text, double *ret)
         return false;
     *ret = negative ? -value : value;
     return true;
+}
+
+bool text_number(struct text text, double *ret)
+{
+    return number(text, false, ret);
+}
+
+bool text_number_fortran(struct text text, double *ret)
+{
+    return number(text, true, ret);
 }
 
 bool text_count(struct text text, uint32_t *ret)

@@ -32,6 +32,8 @@ bool text_ends_nocase(struct text text, const char *word);
 /* A finite decimal number and nothing else ("1", "-.5", "1.5e-3"; no nan, inf, hex, blanks).
  * Correctly rounded from at most 19 significant digits, further ones are dropped. */
 bool text_number(struct text text, double *ret);
+/* The same, also "1.5d-3" as Fortran programs write it. */
+bool text_number_fortran(struct text text, double *ret);
 /* Decimal digits only, at most 4294967295. */
 bool text_count(struct text text, uint32_t *ret);
 

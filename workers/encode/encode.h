@@ -5,6 +5,11 @@
 #include "proto/objects.h"
 #include "workers/crystal/structure.h"
 
+/* Parse and check one item. On success the caller owns *ret_structure (structure_done); on
+ * failure *ret_reject tells which structure, where and why. Errors: ERR_INVALID,
+ * ERR_UNSUPPORTED, ERR_LIMIT, ERR_NUMERIC. */
+int encode_read(const struct source_item *item, struct structure *ret_structure,
+                struct reject *ret_reject);
 /* Parse, check and encode one item. On success the caller owns *ret_structure and *ret_record
  * (its properties NULL: those of the structure have names). On failure *ret_reject tells which
  * structure, where and why, and the code is returned: ERR_INVALID, ERR_UNSUPPORTED, ERR_LIMIT,

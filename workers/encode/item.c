@@ -7,8 +7,19 @@
 #include <math.h>
 #include <stdio.h>
 
-int encode_item(const struct source_item *item, double symprec, struct structure *ret_structure,
-                struct record *ret_record, struct reject *ret_reject)
+/* The reject of a structure that was read as far as it could be. */
+static void set_reject(const struct structure *structure, const struct source_item *item,
+                       uint32_t line, const struct err *err, struct reject *ret)
+{
+    *ret = (struct reject){.line = line};
+    if (!structure->unnamed)
+        memcpy(ret->id, structure->id, sizeof ret->id);
+    memcpy(ret->file, item->file, sizeof ret->file);
+    (void)snprintf(ret->reason, sizeof ret->reason, "%s", err->text);
+}
+
+int encode_read(const struct source_item *item, struct structure *ret_structure,
+                struct reject *ret_reject)
 {
     struct structure structure = {0};
     struct err err = {0};
@@ -18,19 +29,31 @@ int encode_item(const struct source_item *item, double symprec, struct structure
         line = item->line;
         rc = structure_check(&structure, &err);
     }
-    if (rc == 0)
-        rc = structure_to_record(&structure, symprec, ret_record, &err);
-    if (rc == 0) {
-        *ret_structure = structure;
-        return 0;
+    if (rc) {
+        set_reject(&structure, item, line, &err, ret_reject);
+        structure_done(&structure);
+        return rc;
     }
-    *ret_reject = (struct reject){.line = line};
-    if (!structure.unnamed)
-        memcpy(ret_reject->id, structure.id, sizeof ret_reject->id);
-    memcpy(ret_reject->file, item->file, sizeof ret_reject->file);
-    (void)snprintf(ret_reject->reason, sizeof ret_reject->reason, "%s", err.text);
-    structure_done(&structure);
-    return rc;
+    *ret_structure = structure;
+    return 0;
+}
+
+int encode_item(const struct source_item *item, double symprec, struct structure *ret_structure,
+                struct record *ret_record, struct reject *ret_reject)
+{
+    struct structure structure;
+    struct err err = {0};
+    int rc = encode_read(item, &structure, ret_reject);
+    if (rc)
+        return rc;
+    rc = structure_to_record(&structure, symprec, ret_record, &err);
+    if (rc) {
+        set_reject(&structure, item, item->line, &err, ret_reject);
+        structure_done(&structure);
+        return rc;
+    }
+    *ret_structure = structure;
+    return 0;
 }
 
 /* Column of a property, a new one when it is the first of its name; -1 when all columns are

@@ -181,6 +181,28 @@ static void test_export__structures_read_back_with_their_symmetry(void **state)
     buf_done(&text);
 }
 
+/* Data have columns of any name: they must not break the table or the line of keys. */
+static void test_export__names_of_properties_are_quoted(void **state)
+{
+    (void)state;
+    struct candidates list = three();
+    struct source source = {0};
+    struct structure structure;
+    (void)strcpy(list.properties[1].name, "gap, \"x\"");
+    assert_int_equal(export_write(&list, &targets, "quoted", NULL), 0);
+    candidates_done(&list);
+    struct buf text = content("quoted/candidates.csv");
+    assert_non_null(
+        strstr(buf_text(&text), ",\"gap, \"\"x\"\"_predicted\",\"gap, \"\"x\"\"_sp"));
+    buf_done(&text);
+    assert_int_equal(format_ingest("quoted/candidates.extxyz", &source, NULL), 0);
+    assert_int_equal(format_parse(&source.items[0], &structure, NULL, NULL), 0);
+    assert_string_equal(structure.properties[4].property.name, "gap, \"x\"_predicted");
+    assert_true(structure.properties[4].value == 8.5);
+    structure_done(&structure);
+    source_done(&source);
+}
+
 static void assert_same_file(const char *a, const char *b)
 {
     struct buf one = content(a), two = content(b);
@@ -284,6 +306,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_export__table_of_values),
         cmocka_unit_test(test_export__structures_read_back_with_their_symmetry),
+        cmocka_unit_test(test_export__names_of_properties_are_quoted),
         cmocka_unit_test(test_export__is_the_same_twice),
         cmocka_unit_test(test_export__only_our_own_old_files_go),
         cmocka_unit_test(test_export__nothing_to_export_is_no_error),
