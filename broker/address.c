@@ -28,8 +28,8 @@ int address_write(const struct shell *shell, struct err *err)
     cleanup(free_ptr) char *beside = address_path(shell->options->store, ".new");
     char epoch[20];
     (void)snprintf(epoch, sizeof epoch, "%016llx", (unsigned long long)shell->epoch);
-    json_t *root = json_pack("{s:s,s:s,s:I,s:s}", "endpoint", shell->endpoint, "bulk",
-                             shell->bulk, "pid", (json_int_t)getpid(), "epoch", epoch);
+    json_t *root = json_pack("{s:s,s:s,s:I,s:s}", "endpoint", shell->address.endpoint, "bulk",
+                             shell->address.bulk, "pid", (json_int_t)getpid(), "epoch", epoch);
     int failed = json_dump_file(root, beside, JSON_INDENT(2)) || rename(beside, path);
     json_decref(root);
     return failed ? err_errno(err, errno, "write '%s'", path) : 0;

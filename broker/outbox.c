@@ -4,9 +4,7 @@
 #include "broker/peers.h"
 #include "common/mem.h"
 
-#include <errno.h>
 #include <stdlib.h>
-#include <zmq.h>
 
 struct waiting {
     struct waiting *next;
@@ -26,7 +24,7 @@ struct blocked {
 };
 
 struct outbox {
-    void *socket;
+    outbox_send *send;
     struct queue queue;
     size_t bytes, n, peer_bytes_max;
     uint64_t dropped;
@@ -49,12 +47,12 @@ static void queue_append(struct queue *queue, struct waiting *waiting)
     queue->end = &waiting->next;
 }
 
-struct outbox *outbox_new(void *socket, size_t peer_bytes_max,
+struct outbox *outbox_new(outbox_send *send, size_t peer_bytes_max,
                           void (*lost)(void *context, struct span peer), void *context)
 {
     struct outbox *outbox = mem_new(1, sizeof *outbox);
     *outbox = (struct outbox){
-        .socket = socket, .peer_bytes_max = peer_bytes_max, .lost = lost, .context = context};
+        .send = send, .peer_bytes_max = peer_bytes_max, .lost = lost, .context = context};
     queue_init(&outbox->queue);
     return outbox;
 }
@@ -96,23 +94,6 @@ void outbox_put(struct outbox *outbox, struct span peer, const struct message *m
     queue_append(&outbox->queue, waiting);
 }
 
-enum sent { SENT, SEND_LATER, SEND_NEVER };
-
-static enum sent send_one(struct outbox *outbox, const struct waiting *waiting)
-{
-    /* With ROUTER_MANDATORY the first frame decides: no such peer, or no room for it. */
-    if (zmq_send(outbox->socket, waiting->peer, waiting->peer_size,
-                 ZMQ_DONTWAIT | ZMQ_SNDMORE) < 0)
-        return errno == EAGAIN || errno == EINTR ? SEND_LATER : SEND_NEVER;
-    for (;;) {
-        if (zmq_send(outbox->socket, waiting->frame.data, waiting->frame.size, ZMQ_DONTWAIT) >=
-            0)
-            return SENT;
-        if (errno != EINTR)
-            return SEND_NEVER;
-    }
-}
-
 static struct blocked *blocked_find(struct outbox *outbox, const struct waiting *waiting)
 {
     for (size_t i = 0; i < outbox->n_blocked; i++)
@@ -142,7 +123,11 @@ void outbox_flush(struct outbox *outbox)
     for (struct waiting *waiting; (waiting = next);) {
         next = waiting->next;
         struct blocked *blocked = blocked_find(outbox, waiting);
-        enum sent sent = blocked ? SEND_LATER : send_one(outbox, waiting);
+        enum sent sent = blocked
+                             ? SEND_LATER
+                             : outbox->send(outbox->context,
+                                            (struct span){waiting->peer, waiting->peer_size},
+                                            buf_span(&waiting->frame));
         if (sent == SEND_LATER && !blocked)
             blocked =
                 blocked_add(outbox, waiting); /* its first frame stays: peer is borrowed */

@@ -5,18 +5,10 @@
 #include "proto/value.h"
 
 #include <stdio.h>
-#include <time.h>
 
 enum { QUARANTINE_VERSION = 1 };
 static const char quarantine_format[] = "wyckmill quarantine";
 static const char quarantine_prefix[] = "quarantine/";
-
-uint64_t shell_unix_ms(void)
-{
-    struct timespec now;
-    (void)clock_gettime(CLOCK_REALTIME, &now);
-    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
 
 static void key_u64(struct pack *pack, const char *key, uint64_t value)
 {
@@ -57,7 +49,7 @@ void record_lease(struct shell *shell, const struct broker_action *action, const
     key_u64(&pack, "epoch", shell->epoch);
     key_text(&pack, "event", "lease");
     key_hash(&pack, "task", &action->task);
-    key_u64(&pack, "time", shell_unix_ms());
+    key_u64(&pack, "time", shell_unix_ms(shell));
     key_text(&pack, "worker", worker);
     append(shell, &event);
 }
@@ -82,7 +74,7 @@ void record_attempt(struct shell *shell, const struct hash *task, uint32_t attem
         key_text(&pack, "message", outcome->message.text);
     }
     key_hash(&pack, "task", task);
-    key_u64(&pack, "time", shell_unix_ms());
+    key_u64(&pack, "time", shell_unix_ms(shell));
     if (outcome)
         key_u64(&pack, "wall_us", outcome->wall_us);
     key_text(&pack, "worker", worker);
@@ -105,7 +97,7 @@ void record_campaign(struct shell *shell, const char *what, const struct campaig
     key_text(&pack, "name", run->name);
     key_text(&pack, "note", status.note);
     key_text(&pack, "state", planner_state_text(status.state));
-    key_u64(&pack, "time", shell_unix_ms());
+    key_u64(&pack, "time", shell_unix_ms(shell));
     append(shell, &event);
 }
 
@@ -117,8 +109,9 @@ static void quarantine_ref(const struct hash *task, char ret[STORE_REF_NAME_SIZE
     (void)snprintf(ret, STORE_REF_NAME_SIZE, "%s%s", quarantine_prefix, hash_hex(task, hex));
 }
 
-static void quarantine_encode(const struct hash *task, enum attempt_end end,
-                              const struct message_outcome *outcome, struct buf *out)
+static void quarantine_encode(const struct shell *shell, const struct hash *task,
+                              enum attempt_end end, const struct message_outcome *outcome,
+                              struct buf *out)
 {
     struct pack pack;
     pack_init(&pack, out);
@@ -129,7 +122,7 @@ static void quarantine_encode(const struct hash *task, enum attempt_end end,
     pack_bytes(&pack, outcome ? outcome->log : (struct span){0});
     key_text(&pack, "message", outcome ? outcome->message.text : "");
     key_hash(&pack, "task", task);
-    key_u64(&pack, "time", shell_unix_ms());
+    key_u64(&pack, "time", shell_unix_ms(shell));
     key_u64(&pack, "version", QUARANTINE_VERSION);
 }
 
@@ -140,7 +133,7 @@ void record_quarantine(struct shell *shell, const struct hash *task, enum attemp
     struct hash id;
     struct err err;
     char ref[STORE_REF_NAME_SIZE];
-    quarantine_encode(task, end, outcome, &evidence);
+    quarantine_encode(shell, task, end, outcome, &evidence);
     quarantine_ref(task, ref);
     if (store_put(shell->store, "quarantine", buf_span(&evidence), &id, &err) ||
         store_put_ref(shell->store, ref, &id, &err))

@@ -1,6 +1,7 @@
-/* The broker's shell, shared by its files: loop.c (sockets, rounds), effects.c (carrying out
- * the core's actions), campaigns.c (plans), blobs.c (objects in parts), records.c (event log,
- * quarantine), status.c. Nothing outside includes this. */
+/* The broker's shell, shared by its files: loop.c (clock, signals), router.c (sockets), shell.c
+ * (what peers say, rounds), effects.c (carrying out the core's actions), campaigns.c (plans),
+ * blobs.c (objects in parts), records.c (event log, quarantine), status.c. Nothing outside
+ * includes this. */
 #ifndef WYCKMILL_BROKER_SHELL_H
 #define WYCKMILL_BROKER_SHELL_H
 
@@ -8,6 +9,7 @@
 #include "broker/outbox.h"
 #include "broker/peers.h"
 #include "broker/planner.h"
+#include "broker/router.h"
 #include "common/span.h"
 #include "proto/messages.h"
 #include "store/store.h"
@@ -40,17 +42,26 @@ struct persisting {
 
 struct uploads;
 
+/* What the shell needs of the world. */
+struct ports {
+    void *context;
+    /* Never waits. */
+    enum sent (*send)(void *context, enum channel channel, struct span peer, struct span frame);
+    uint64_t (*unix_ms)(void *context); /* for people: goes into the event log alone */
+    void (*log)(void *context, const char *line);
+};
+
 struct shell {
     const struct broker_options *options;
+    struct ports ports;
     struct broker_limits limits;
     struct store *store;
     struct broker_core *core;
     uint64_t epoch;    /* of this broker run */
-    uint64_t begin_ms; /* monotonic clock at the start */
-    uint64_t now_ms;   /* since then, as of this round */
-    char endpoint[ENDPOINT_SIZE], bulk[ENDPOINT_SIZE];
+    uint64_t now_ms;   /* monotonic, since the start, as of this round */
+    uint64_t probe_ms; /* when to look for silent workers next */
+    struct router_address address;
 
-    void *zmq, *control, *bulk_socket;
     struct outbox *control_out, *bulk_out;
     struct peers *peers;
     uint32_t worker_next;           /* number for the next worker */
@@ -75,13 +86,27 @@ struct shell {
     uint64_t refused; /* messages that were malformed or not allowed */
 };
 
-/* ---- loop.c ---- */
+/* ---- shell.c ---- */
+/* Takes the store, also on failure; goes on with its campaigns. Errors: those of reading the
+ * store. */
+int shell_new(const struct broker_options *options, struct store *store, uint64_t epoch,
+              const struct ports *ports, struct shell **ret_shell, struct err *err);
+void shell_free(struct shell *shell);
+/* A round: its time, then all that was received, then its end: timers, one commit, plans,
+ * answers. Returns for how many ms nothing needs to happen unless something is received. */
+void shell_begin_round(struct shell *shell, uint64_t now_ms);
+void shell_receive(struct shell *shell, enum channel channel, struct span peer,
+                   struct span frame);
+uint64_t shell_end_round(struct shell *shell);
+/* Say goodbye: what was collected is committed, workers are told when they shall end too. */
+void shell_leave(struct shell *shell);
+
 enum { LOG_TROUBLE, LOG_NEWS, LOG_DETAIL };
 void shell_log(const struct shell *shell, int level, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 /* A call on the store failed for good: the broker ends after this round. */
 void shell_store_failed(struct shell *shell, const struct err *err);
-uint64_t shell_unix_ms(void);
+uint64_t shell_unix_ms(const struct shell *shell);
 /* Something was written that nobody waits for: it rides on the next commit, which comes within
  * BROKER_COMMIT_MS. */
 void shell_commit_soon(struct shell *shell);

@@ -31,7 +31,7 @@ static json_t *broker_json(const struct shell *shell)
 {
     char epoch[20];
     (void)snprintf(epoch, sizeof epoch, "%016llx", (unsigned long long)shell->epoch);
-    return json_pack("{s:s,s:I,s:s,s:f}", "endpoint", shell->endpoint, "pid",
+    return json_pack("{s:s,s:I,s:s,s:f}", "endpoint", shell->address.endpoint, "pid",
                      (json_int_t)getpid(), "epoch", epoch, "uptime_s",
                      (double)shell->now_ms / 1000);
 }

@@ -4,6 +4,7 @@
 
 #include "broker/outbox.h"
 #include "broker/peers.h"
+#include "broker/router.h"
 #include "tests/support/tsan.h"
 
 #include <string.h>
@@ -16,6 +17,11 @@ struct wire {
     struct outbox *outbox;
     int lost;
 };
+
+static enum sent send_frame(void *context, struct span peer, struct span frame)
+{
+    return router_send(((struct wire *)context)->router, peer, frame);
+}
 
 static void on_lost(void *context, struct span peer)
 {
@@ -50,7 +56,7 @@ static void wire_open(struct wire *wire, size_t peer_bytes_max)
     assert_int_equal(zmq_bind(wire->router, "inproc://outbox"), 0);
     wire->slow = dealer(wire, "slow");
     wire->quick = dealer(wire, "quick");
-    wire->outbox = outbox_new(wire->router, peer_bytes_max, on_lost, wire);
+    wire->outbox = outbox_new(send_frame, peer_bytes_max, on_lost, wire);
 }
 
 static void wire_close(struct wire *wire)
