@@ -1,0 +1,279 @@
+/* The promises, checked after every step: see docs/testing of the simulator in sim.h.
+ *
+ *   1  what was acknowledged (results, campaigns) is durable then and ever after
+ *   2  one committed result per action, never another one in its place
+ *   3  no task is leased whose result is durable, or that is in quarantine
+ *   4  a task that is leased has its inputs
+ *   5  in the end the store is whole, every result is the true one, a new planner fed from the
+ *      store stands where the old one stood, and the candidates are those of an undisturbed run
+ *   6  without faults every task is leased once
+ *   7  everything ends in bounded time (world.c) */
+#include "sim/sim.h"
+
+#include "common/mem.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+enum { FACTS_MAX = 512 };
+
+struct sim_checks {
+    struct hash acked[FACTS_MAX]; /* tasks whose results were acknowledged */
+    uint32_t n_acked;
+    struct hash leased[FACTS_MAX];
+    uint32_t n_leased;
+    struct hash committed[FACTS_MAX];
+    uint32_t n_committed;
+    uint32_t n_before_round; /* of them, before this round of the broker */
+    uint64_t round_us;
+    bool submitted; /* the campaign was acknowledged */
+};
+
+struct sim_checks *sim_checks_new(struct sim *sim)
+{
+    (void)sim;
+    return mem_new(1, sizeof(struct sim_checks));
+}
+
+void sim_checks_free(struct sim_checks *checks)
+{
+    free(checks);
+}
+
+static bool has(const struct hash *list, uint32_t n, const struct hash *hash)
+{
+    for (uint32_t i = 0; i < n; i++)
+        if (hash_equal(&list[i], hash))
+            return true;
+    return false;
+}
+
+static void add(struct sim *sim, struct hash *list, uint32_t *n, const struct hash *hash)
+{
+    if (*n == FACTS_MAX)
+        sim_fail(sim, "more than %d tasks", FACTS_MAX);
+    else
+        list[(*n)++] = *hash;
+}
+
+static struct span hash_key(const struct hash *hash)
+{
+    return (struct span){hash->bytes, HASH_SIZE};
+}
+
+static bool is_durable(struct sim *sim, enum table table, const struct hash *id)
+{
+    return sim_disk_is_durable(sim->disk, table, hash_key(id));
+}
+
+static bool is_there(struct sim *sim, enum table table, struct span key)
+{
+    struct span value;
+    struct backend *backend = sim_disk_backend(sim->disk);
+    return backend->ops->get(backend, table, key, &value, NULL) == 0;
+}
+
+static void check_lease(struct sim *sim, const struct message_lease *lease)
+{
+    struct sim_checks *checks = sim->checks;
+    if (checks->round_us != sim->now_us)
+        checks->n_before_round = checks->n_committed;
+    char hex[HASH_HEX_SIZE], ref[100];
+    struct action action;
+    struct err err;
+    /* A lease decided before a late result came in the same round goes out with it, and a REVOKE
+     * right behind. */
+    if (is_durable(sim, TABLE_RESULTS, &lease->task) &&
+        has(checks->committed, checks->n_before_round, &lease->task))
+        sim_fail(sim, "task %.16s is leased, but its result is durable",
+                 hash_hex(&lease->task, hex));
+    (void)snprintf(ref, sizeof ref, "quarantine/%s", hash_hex(&lease->task, hex));
+    if (sim_disk_is_durable(sim->disk, TABLE_REFS, span_text(ref)))
+        sim_fail(sim, "task %.16s is leased, but it is in quarantine", hex);
+    if (action_decode(lease->action, &action, &err)) {
+        sim_fail(sim, "a leased action cannot be read: %s", err.text);
+        return;
+    }
+    for (uint32_t i = 0; i < action.n_inputs; i++)
+        if (!is_there(sim, TABLE_OBJECTS, hash_key(&action.inputs[i])))
+            sim_fail(sim, "task %.16s is leased, but its input %u is not there", hex, i);
+    action_done(&action);
+    if (!has(checks->leased, checks->n_leased, &lease->task))
+        add(sim, checks->leased, &checks->n_leased, &lease->task);
+    else if (sim->faults.end_us == 0)
+        sim_fail(sim, "task %.16s is leased again, and nothing went wrong", hex);
+}
+
+static void check_ack(struct sim *sim, const struct hash *task)
+{
+    struct sim_checks *checks = sim->checks;
+    char hex[HASH_HEX_SIZE];
+    if (!is_there(sim, TABLE_RESULTS, hash_key(task)))
+        return; /* it failed, or is not wanted */
+    if (!is_durable(sim, TABLE_RESULTS, task))
+        sim_fail(sim, "the result of task %.16s is acknowledged before it is durable",
+                 hash_hex(task, hex));
+    else if (!has(checks->acked, checks->n_acked, task))
+        add(sim, checks->acked, &checks->n_acked, task);
+}
+
+static void check_campaign(struct sim *sim, const char *when)
+{
+    if (!sim_disk_is_durable(sim->disk, TABLE_REFS, span_text("campaigns/simulated")))
+        sim_fail(sim, "the campaign was acknowledged, and is not durable %s", when);
+}
+
+void sim_check_sent(struct sim *sim, uint32_t to, struct span frame)
+{
+    struct message message;
+    struct err err;
+    struct buf line = {0};
+    if (message_decode(frame, &message, &err)) {
+        sim_fail(sim, "the broker sends what cannot be read: %s", err.text);
+        return;
+    }
+    if (message.type != MESSAGE_TYPE_status) {
+        message_print(&message, &line);
+        sim_tell(sim, "broker to %u: %s", to, buf_text(&line));
+        buf_done(&line);
+    }
+    if (message.type == MESSAGE_TYPE_lease)
+        check_lease(sim, &message.lease);
+    if (message.type == MESSAGE_TYPE_ack)
+        check_ack(sim, &message.ack.task);
+    if (message.type == MESSAGE_TYPE_submitted && !message.submitted.problem.text[0]) {
+        check_campaign(sim, "then");
+        sim->checks->submitted = true;
+    }
+}
+
+void sim_check_commit(struct sim *sim, enum table table, struct span key, bool existed,
+                      struct span before, struct span after)
+{
+    struct sim_checks *checks = sim->checks;
+    char hex[HASH_HEX_SIZE];
+    struct hash task;
+    bool same = before.size == after.size && !memcmp(before.data, after.data, after.size);
+    if (sim->rotten)
+        return; /* a repair makes all views anew */
+    if (checks->round_us != sim->now_us)
+        checks->n_before_round = checks->n_committed;
+    checks->round_us = sim->now_us;
+    if (table == TABLE_JOURNAL && existed && !same)
+        sim_fail(sim, "a row of the journal is overwritten");
+    if (table != TABLE_RESULTS || key.size != HASH_SIZE)
+        return;
+    memcpy(task.bytes, key.data, HASH_SIZE);
+    if (existed && !same)
+        sim_fail(sim, "task %.16s gets a second result", hash_hex(&task, hex));
+    else if (!existed && after.data && has(checks->committed, checks->n_committed, &task))
+        sim_fail(sim, "the result of task %.16s is committed twice", hash_hex(&task, hex));
+    else if (!existed && after.data)
+        add(sim, checks->committed, &checks->n_committed, &task);
+}
+
+/* What a repair gave up is no fact any more. */
+static void keep_durable(struct sim *sim, enum table table, struct hash *list, uint32_t *n)
+{
+    uint32_t kept = 0;
+    for (uint32_t i = 0; i < *n; i++)
+        if (is_durable(sim, table, &list[i]))
+            list[kept++] = list[i];
+    *n = kept;
+}
+
+void sim_check_restart(struct sim *sim)
+{
+    struct sim_checks *checks = sim->checks;
+    char hex[HASH_HEX_SIZE];
+    if (sim->faults.rot) {
+        keep_durable(sim, TABLE_RESULTS, checks->acked, &checks->n_acked);
+        keep_durable(sim, TABLE_RESULTS, checks->committed, &checks->n_committed);
+        checks->n_before_round = checks->n_committed;
+        checks->submitted =
+            checks->submitted &&
+            sim_disk_is_durable(sim->disk, TABLE_REFS, span_text("campaigns/simulated"));
+    }
+    for (uint32_t i = 0; i < checks->n_acked; i++)
+        if (!is_durable(sim, TABLE_RESULTS, &checks->acked[i]))
+            sim_fail(sim, "the result of task %.16s was acknowledged and is lost",
+                     hash_hex(&checks->acked[i], hex));
+    if (checks->submitted)
+        check_campaign(sim, "after a restart");
+}
+
+/* ---- the end ---- */
+
+static void complain(void *context, const char *sentence)
+{
+    sim_fail(context, "the store is not whole: %s", sentence);
+}
+
+struct replay {
+    struct sim *sim;
+    struct store *store; /* NULL: the undisturbed run */
+    uint32_t missing;    /* actions without a result */
+};
+
+/* The planner from its beginning, fed with what the store has, or with the truth. */
+static void replay(struct replay *run, struct planner_status *ret)
+{
+    struct planner *planner = NULL;
+    const struct action *action;
+    struct hash id;
+    struct err err;
+    if (planner_new(sim_client_campaign(run->sim->client), &planner, &err)) {
+        sim_fail(run->sim, "no planner: %s", err.text);
+        return;
+    }
+    while (planner_next(planner, &action, &id, NULL) == 0) {
+        struct result truth, result = {0};
+        sim_truth(action, &id, &truth);
+        if (!run->store) {
+            (void)planner_result(planner, &id, &truth, &err);
+        } else if (store_get_result(run->store, &id, &result, &err) == 0) {
+            struct buf a = {0}, b = {0};
+            result_encode(&truth, &a);
+            result_encode(&result, &b);
+            if (a.size != b.size || memcmp(a.data, b.data, a.size) != 0)
+                sim_fail(run->sim, "the store has a result that is not the true one");
+            buf_done(&a);
+            buf_done(&b);
+            if (planner_result(planner, &id, &result, &err))
+                sim_fail(run->sim, "the store has a result that fits no plan: %s", err.text);
+        } else {
+            run->missing++;
+            planner_failed(planner, &id, "missing");
+        }
+        result_done(&truth);
+        result_done(&result);
+    }
+    planner_status(planner, ret);
+    planner_free(planner);
+}
+
+void sim_check_end(struct sim *sim)
+{
+    struct planner_status truth = {0}, found = {0};
+    struct store_check check;
+    struct err err;
+    if (!sim->shell) {
+        sim->faults.end_us = 0; /* nothing goes wrong any more */
+        sim->nodes[SIM_BROKER].up = true;
+        sim_broker_start(sim);
+    }
+    if (!sim->shell || sim->failed) {
+        sim_fail(sim, "the broker does not start at the end");
+        return;
+    }
+    if (store_fsck(sim->shell->store, complain, sim, &check, &err))
+        sim_fail(sim, "the store cannot be checked: %s", err.text);
+    struct replay undisturbed = {.sim = sim}, stored = {.sim = sim, .store = sim->shell->store};
+    replay(&undisturbed, &truth);
+    replay(&stored, &found);
+    bool lost = sim->faults.slot_crash || sim->faults.lie;
+    if (stored.missing > 0 && !lost)
+        sim_fail(sim, "the campaign is over, and %u results are missing", stored.missing);
+    if (stored.missing == 0 && !hash_equal(&truth.candidates, &found.candidates))
+        sim_fail(sim, "the candidates are not those of an undisturbed run");
+}

@@ -1,0 +1,156 @@
+/* The client of the simulator: puts the sources of one campaign, submits it, and asks until it
+ * is over. A broker that does not know the campaign (its store was damaged) gets it again. */
+#include "sim/sim.h"
+
+#include "common/mem.h"
+
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+enum { SOURCES = 3, REPEAT_US = 2000000, ASK_US = 1500000 };
+
+struct sim_client {
+    struct sim *sim;
+    struct campaign campaign;
+    struct buf bytes; /* of the campaign */
+    struct hash id;
+    struct buf sources[SOURCES];
+    uint64_t accepted[SOURCES];
+    bool submitted;
+};
+
+struct sim_client *sim_client_new(struct sim *sim)
+{
+    struct sim_client *client = mem_new(1, sizeof *client);
+    struct campaign *campaign = &client->campaign;
+    client->sim = sim;
+    campaign_default(campaign);
+    (void)snprintf(campaign->name, sizeof campaign->name, "simulated");
+    (void)snprintf(campaign->profile, sizeof campaign->profile, "profile");
+    campaign->seed = sim->seed;
+    campaign->n_sources = SOURCES;
+    campaign->sources = mem_new(SOURCES, sizeof *campaign->sources);
+    for (int i = 0; i < SOURCES; i++) {
+        buf_print(&client->sources[i], "source %d of %llu, long enough for several parts: ", i,
+                  (unsigned long long)sim->seed);
+        for (int k = 0; k < 20; k++)
+            buf_print(&client->sources[i], "%d.%d ", i, k * k);
+        campaign->sources[i] = hash_bytes(buf_span(&client->sources[i]));
+    }
+    campaign->denoiser.steps = 6;
+    campaign->denoiser.task_steps = 2;
+    campaign->guide.steps = 4;
+    campaign->guide.task_steps = 2;
+    campaign->tasks = 2;
+    campaign->rounds_max = 3;
+    campaign->candidates = 12;
+    campaign_encode(campaign, &client->bytes, &client->id);
+    return client;
+}
+
+void sim_client_free(struct sim_client *client)
+{
+    if (!client)
+        return;
+    campaign_done(&client->campaign);
+    buf_done(&client->bytes);
+    for (int i = 0; i < SOURCES; i++)
+        buf_done(&client->sources[i]);
+    free(client);
+}
+
+const struct campaign *sim_client_campaign(const struct sim_client *client)
+{
+    return &client->campaign;
+}
+
+static void say(struct sim_client *client, enum channel channel, const struct message *message)
+{
+    struct buf frame = {0};
+    message_encode(message, &frame);
+    sim_send(client->sim, SIM_CLIENT, SIM_BROKER, 0, channel, buf_span(&frame));
+    buf_done(&frame);
+}
+
+/* Begin anew: the sources first. */
+static void forget(struct sim_client *client)
+{
+    client->submitted = false;
+    memset(client->accepted, 0, sizeof client->accepted);
+}
+
+static void on_status(struct sim_client *client, struct span text)
+{
+    struct sim *sim = client->sim;
+    json_t *root = json_loadb((const char *)text.data, text.size, 0, NULL);
+    json_t *campaign = json_array_get(json_object_get(root, "campaigns"), 0);
+    const char *state = json_string_value(json_object_get(campaign, "state"));
+    if (root && !campaign && client->submitted)
+        forget(client);
+    if (state && strcmp(state, "running") != 0) {
+        sim_tell(sim, "the client hears: %s", state);
+        sim->over = true;
+    }
+    json_decref(root);
+}
+
+void sim_client_frame(struct sim_client *client, struct span frame)
+{
+    struct message message;
+    struct err err;
+    if (message_decode(frame, &message, &err)) {
+        sim_fail(client->sim, "the broker sent what cannot be read: %s", err.text);
+        return;
+    }
+    if (message.type == MESSAGE_TYPE_blob_state)
+        for (int i = 0; i < SOURCES; i++)
+            if (hash_equal(&client->campaign.sources[i], &message.blob_state.id))
+                client->accepted[i] = message.blob_state.next;
+    if (message.type == MESSAGE_TYPE_submitted) {
+        if (message.submitted.problem.text[0])
+            forget(client);
+        else
+            client->submitted = true;
+    }
+    if (message.type == MESSAGE_TYPE_status)
+        on_status(client, message.status.json);
+    if (!client->submitted)
+        sim_plan(client->sim, 10, SIM_CLIENT);
+}
+
+/* False when the broker has all of them. */
+static bool put_source(struct sim_client *client)
+{
+    for (int i = 0; i < SOURCES; i++) {
+        uint64_t size = client->sources[i].size, at = client->accepted[i], left = size - at;
+        if (left == 0)
+            continue;
+        struct message message = {
+            .type = MESSAGE_TYPE_blob_put,
+            .blob_put = {.id = client->campaign.sources[i],
+                         .total = size,
+                         .offset = at,
+                         .data = {client->sources[i].data + at,
+                                  left < SIM_PART_BYTES ? left : SIM_PART_BYTES}}};
+        message_text_set(&message.blob_put.type, "source");
+        say(client, CHANNEL_BULK, &message);
+        return true;
+    }
+    return false;
+}
+
+void sim_client_step(struct sim_client *client)
+{
+    struct message message;
+    if (client->submitted) {
+        message = (struct message){.type = MESSAGE_TYPE_status_get,
+                                   .status_get = {.campaign = client->id}};
+        say(client, CHANNEL_CONTROL, &message);
+    } else if (!put_source(client)) {
+        message = (struct message){.type = MESSAGE_TYPE_submit,
+                                   .submit = {.campaign = buf_span(&client->bytes)}};
+        say(client, CHANNEL_CONTROL, &message);
+    }
+    sim_plan(client->sim, client->submitted ? ASK_US : REPEAT_US, SIM_CLIENT);
+}
