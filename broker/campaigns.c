@@ -4,6 +4,7 @@
 
 #include "common/cleanup.h"
 #include "common/mem.h"
+#include "common/mutant.h"
 #include "proto/kinds.h"
 
 #include <stdio.h>
@@ -125,7 +126,8 @@ static void plan_action(struct shell *shell, struct campaign_run *run,
     if (store_get_result(shell->store, id, &result, NULL) == 0) {
         run->cached++;
         shell->cached++;
-        feed(shell, run, id, &result);
+        if (!MUTANT(CACHED_NOT_FED))
+            feed(shell, run, id, &result);
         result_done(&result);
     } else if (record_quarantine_find(shell, id, why) == 0) {
         planner_failed(run->planner, id, why);
@@ -238,7 +240,7 @@ static int check_sources(struct shell *shell, const struct campaign *campaign, s
     uint32_t missing = 0;
     for (uint32_t i = 0; i < campaign->n_sources; i++)
         missing += !store_has(shell->store, &campaign->sources[i]);
-    if (missing)
+    if (missing && !MUTANT(SOURCES_UNCHECKED))
         return err_set(err, ERR_NOT_FOUND,
                        "campaign '%s': %u of its %u source objects are not in the store",
                        campaign->name, missing, campaign->n_sources);
@@ -285,7 +287,7 @@ int campaigns_submit(struct shell *shell, struct span bytes, struct hash *ret_id
             if (rc)
                 shell_store_failed(shell, err);
             record_campaign(shell, "submitted", find_run(shell, campaign.name));
-            shell->dirty = true;
+            shell->dirty = !MUTANT(SUBMIT_BEFORE_SYNC);
             shell_log(shell, LOG_NEWS, "campaign '%s' submitted", campaign.name);
         }
     }

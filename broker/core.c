@@ -9,6 +9,7 @@
 #include "broker/heap.h"
 #include "broker/tasks.h"
 #include "common/mem.h"
+#include "common/mutant.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -302,7 +303,8 @@ static void lease_send(struct broker_core *core, uint32_t l, bool again)
     lease->sent++;
     if (lease->position != HEAP_NOWHERE)
         heap_remove(&core->repeats, l);
-    heap_push(&core->repeats, core->now_ms + (core->limits.lease_ms << doublings), l, l);
+    uint64_t pause_ms = MUTANT(LEASE_SENT_ONCE) ? UINT64_MAX >> 8 : core->limits.lease_ms;
+    heap_push(&core->repeats, core->now_ms + (pause_ms << doublings), l, l);
 }
 
 static void state_set(struct broker_core *core, struct task *task, enum task_state state)
@@ -496,6 +498,10 @@ static void task_retry(struct broker_core *core, uint32_t t, enum attempt_end en
 {
     struct task *task = tasks_at(&core->tasks, t);
     task->crashes = (uint8_t)(task->crashes + ends[end].crash);
+    if (MUTANT(POISON_FOR_EVER))
+        task->crashes = ends[end].crash;
+    if (MUTANT(LOST_IS_CRASH) && end == ATTEMPT_LOST)
+        task->crashes++;
     if (task->state != TASK_LEASED)
         return;
     if (ends[end].final)
@@ -560,7 +566,7 @@ static void worker_seen(struct broker_core *core, uint32_t w)
 {
     struct worker *worker = &core->workers[w];
     worker->last_seen_ms = core->now_ms;
-    if (!worker->silent)
+    if (!worker->silent || MUTANT(SILENT_FOR_EVER))
         return;
     worker->silent = false;
     worker_watch(core, w);
@@ -629,6 +635,10 @@ static void silence_check(struct broker_core *core, uint32_t w)
 {
     struct worker *worker = &core->workers[w];
     uint64_t silence_ms = core->now_ms - worker->last_seen_ms;
+    if (MUTANT(LEASE_NEVER_ENDS)) {
+        worker->last_seen_ms = core->now_ms;
+        silence_ms = 0;
+    }
     if (silence_ms >= core->limits.worker_ms) {
         worker_remove(core, w);
         return;
@@ -655,7 +665,7 @@ static int on_tick(struct broker_core *core, const struct broker_event *event, s
         const struct heap_entry *top;
         if ((top = due(core, &core->silences))) {
             silence_check(core, top->item);
-        } else if ((top = due(core, &core->waiting))) {
+        } else if ((top = due(core, &core->waiting)) && !MUTANT(BACKOFF_FOR_EVER)) {
             uint32_t t = top->item;
             heap_remove(&core->waiting, t);
             task_ready(core, t);
@@ -775,7 +785,8 @@ static int on_worker_alive(struct broker_core *core, const struct broker_event *
     int rc = worker_require(core, event->worker, &w, err);
     if (rc)
         return rc;
-    worker_seen(core, w);
+    if (!MUTANT(HEARTBEAT_IGNORED))
+        worker_seen(core, w);
     worker_fill(core, w);
     return 0;
 }
@@ -809,7 +820,7 @@ static void result_accept(struct broker_core *core, uint32_t t,
                           const struct broker_event *event)
 {
     struct task *task = tasks_at(&core->tasks, t);
-    if (task->state == TASK_PERSISTING)
+    if (task->state == TASK_PERSISTING && !MUTANT(RESULT_WHILE_PERSISTING))
         return; /* a repetition or a rival: it repeats until the task is done, then gets ACK */
     task_dequeue(core, t);
     state_set(core, task, TASK_PERSISTING);
@@ -858,6 +869,11 @@ static int on_result(struct broker_core *core, const struct broker_event *event,
     } else {
         core->counts.late_results++;
     }
+    if (MUTANT(LATE_RESULT_AGAIN) && t == TASK_NONE && event->end == ATTEMPT_OK)
+        emit(core, (struct broker_action){.type = BROKER_ACTION_PERSIST,
+                                          .worker = event->worker,
+                                          .task = event->task,
+                                          .attempt = event->attempt});
     if (t != TASK_NONE && event->end == ATTEMPT_OK)
         result_accept(core, t, event);
     else if (l != NONE)

@@ -5,6 +5,7 @@
 #include "broker/shell.h"
 
 #include "common/mem.h"
+#include "common/mutant.h"
 #include "proto/kinds.h"
 
 #include <stdio.h>
@@ -194,7 +195,8 @@ static struct peer *require_worker(struct shell *shell, struct span id, uint64_t
 {
     struct peer *peer = peers_find(shell->peers, id);
     if (!peer || !peer->hello || (epoch && epoch != shell->epoch)) {
-        send_welcome(shell, id);
+        if (!MUTANT(STRANGER_IGNORED))
+            send_welcome(shell, id);
         return NULL;
     }
     struct broker_worker known;
@@ -377,7 +379,11 @@ static void commit(struct shell *shell)
     bool due = shell->dirty || shell->now_ms >= shell->commit_ms;
     if (!due || shell->fatal.code)
         return;
-    if (store_commit(shell->store, &err)) {
+    if (MUTANT(ACK_BEFORE_SYNC)) {
+        shell_durable(shell);
+        outbox_flush(shell->control_out);
+    }
+    if (store_commit(shell->store, &err) && !MUTANT(COMMIT_ERROR_IGNORED)) {
         shell_store_failed(shell, &err);
         return;
     }

@@ -20,8 +20,6 @@ enum { FACTS_MAX = 512 };
 struct sim_checks {
     struct hash acked[FACTS_MAX]; /* tasks whose results were acknowledged */
     uint32_t n_acked;
-    struct hash leased[FACTS_MAX];
-    uint32_t n_leased;
     struct hash committed[FACTS_MAX];
     uint32_t n_committed;
     uint32_t n_before_round; /* of them, before this round of the broker */
@@ -81,8 +79,8 @@ static void check_lease(struct sim *sim, const struct message_lease *lease)
     char hex[HASH_HEX_SIZE], ref[100];
     struct action action;
     struct err err;
-    /* A lease decided before a late result came in the same round goes out with it, and a REVOKE
-     * right behind. */
+    /* A lease decided before a late result came in the same round goes out with it, and a
+     * REVOKE right behind. */
     if (is_durable(sim, TABLE_RESULTS, &lease->task) &&
         has(checks->committed, checks->n_before_round, &lease->task))
         sim_fail(sim, "task %.16s is leased, but its result is durable",
@@ -98,9 +96,7 @@ static void check_lease(struct sim *sim, const struct message_lease *lease)
         if (!is_there(sim, TABLE_OBJECTS, hash_key(&action.inputs[i])))
             sim_fail(sim, "task %.16s is leased, but its input %u is not there", hex, i);
     action_done(&action);
-    if (!has(checks->leased, checks->n_leased, &lease->task))
-        add(sim, checks->leased, &checks->n_leased, &lease->task);
-    else if (sim->faults.end_us == 0)
+    if (lease->attempt > 1 && sim->faults.end_us == 0)
         sim_fail(sim, "task %.16s is leased again, and nothing went wrong", hex);
 }
 
@@ -209,6 +205,37 @@ static void complain(void *context, const char *sentence)
     sim_fail(context, "the store is not whole: %s", sentence);
 }
 
+struct attempts {
+    struct sim *sim;
+    struct hash kept[FACTS_MAX]; /* tasks with an attempt that ended well */
+    uint32_t n;
+};
+
+/* The event log tells of one attempt per task whose result was kept. */
+static int count_attempt(void *context, uint64_t sequence, struct span event)
+{
+    struct attempts *attempts = context;
+    struct document *document = NULL;
+    char what[16] = "", end[16] = "", hex[HASH_HEX_SIZE];
+    struct hash task;
+    (void)sequence;
+    if (document_parse(event, &value_limits_message, &document, NULL))
+        return 0; /* fsck tells */
+    struct value map = document_root(document);
+    (void)value_text(value_get(map, "event"), "event", what, sizeof what, NULL);
+    (void)value_text(value_get(map, "end"), "end", end, sizeof end, NULL);
+    if (!strcmp(what, "attempt") && !strcmp(end, "ok") &&
+        value_hash(value_get(map, "task"), "task", &task, NULL) == 0) {
+        if (has(attempts->kept, attempts->n, &task))
+            sim_fail(attempts->sim, "two results of task %.16s were kept",
+                     hash_hex(&task, hex));
+        else
+            add(attempts->sim, attempts->kept, &attempts->n, &task);
+    }
+    document_free(document);
+    return 0;
+}
+
 struct replay {
     struct sim *sim;
     struct store *store; /* NULL: the undisturbed run */
@@ -268,6 +295,10 @@ void sim_check_end(struct sim *sim)
     }
     if (store_fsck(sim->shell->store, complain, sim, &check, &err))
         sim_fail(sim, "the store cannot be checked: %s", err.text);
+    if (!sim->faults.rot) {
+        struct attempts attempts = {.sim = sim};
+        (void)store_each_event(sim->shell->store, 0, count_attempt, &attempts, NULL);
+    }
     struct replay undisturbed = {.sim = sim}, stored = {.sim = sim, .store = sim->shell->store};
     replay(&undisturbed, &truth);
     replay(&stored, &found);

@@ -2,11 +2,21 @@
  */
 #include "sim/sim.h"
 
+#include "common/mutant.h"
+
 #include <errno.h>
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
 #include <time.h>
+#include <unistd.h>
+
+enum { MUTANT_SEEDS = 1000, MUTANT_CPU_S = 120 };
+
+enum mutant mutant_active = MUTANT_NONE;
 
 struct totals {
     uint64_t failed;
@@ -36,22 +46,105 @@ static void run_seed(uint64_t seed, bool tracing, struct totals *totals)
     sim_done(&sim);
 }
 
+/* ---- mutants ---- */
+
+/* In a child: what a mutant makes of the process is its own affair. Ends with 1 and a line on
+ * `to` at the first seed that notices. */
+static void try_mutant(enum mutant mutant, FILE *to)
+{
+    mutant_active = mutant;
+    for (uint64_t seed = 1; seed <= MUTANT_SEEDS; seed++) {
+        struct sim sim;
+        (void)fprintf(to, "%llu\n", (unsigned long long)seed);
+        (void)fflush(to);
+        sim_init(&sim, seed, false);
+        if (sim_run(&sim)) {
+            (void)fprintf(to, "%s\n", sim.why);
+            (void)fflush(to);
+            _exit(1);
+        }
+        sim_done(&sim);
+    }
+    _exit(0);
+}
+
+/* The last two lines of what the child wrote: seed, and why; or a seed alone. */
+static void read_end(FILE *from, char seed[32], char why[sizeof(((struct sim *)0)->why)])
+{
+    char line[512];
+    seed[0] = why[0] = '\0';
+    while (fgets(line, sizeof line, from)) {
+        line[strcspn(line, "\n")] = '\0';
+        if (line[strspn(line, "0123456789")] == '\0')
+            (void)snprintf(seed, 32, "%s", line);
+        else
+            (void)snprintf(why, sizeof(((struct sim *)0)->why), "%s", line);
+    }
+}
+
+static bool is_caught(enum mutant mutant, const char *name, const char *what)
+{
+    int ends[2], status = 0;
+    char seed[32], why[sizeof(((struct sim *)0)->why)];
+    (void)fflush(stdout);
+    if (pipe(ends))
+        return false;
+    pid_t child = fork();
+    if (child == 0) {
+        const struct rlimit cpu = {MUTANT_CPU_S, MUTANT_CPU_S};
+        (void)setrlimit(RLIMIT_CPU, &cpu);
+        (void)close(ends[0]);
+        try_mutant(mutant, fdopen(ends[1], "w"));
+    }
+    (void)close(ends[1]);
+    FILE *from = fdopen(ends[0], "r");
+    read_end(from, seed, why);
+    (void)fclose(from);
+    (void)waitpid(child, &status, 0);
+    bool caught = !WIFEXITED(status) || WEXITSTATUS(status) != 0;
+    if (WIFSIGNALED(status))
+        (void)snprintf(why, sizeof why, "the process ended with signal %d", WTERMSIG(status));
+    if (caught)
+        (void)printf("caught at seed %-4s %-24s %s\n", seed, name, why);
+    else
+        (void)printf("NOT CAUGHT          %-24s %s\n", name, what);
+    return caught;
+}
+
+static int run_mutants(void)
+{
+    static const char *const rows[][2] = {[MUTANT_NONE] = {"", ""},
+#define X(name, what, seen) [MUTANT_##name] = {#name, what},
+                                          MUTANT_LIST(X)
+#undef X
+    };
+    int caught = 0;
+    for (int m = MUTANT_NONE + 1; m < MUTANT_COUNT; m++)
+        caught += is_caught((enum mutant)m, rows[m][0], rows[m][1]);
+    (void)printf("%d of %d mutants caught\n", caught, MUTANT_COUNT - 1);
+    return caught < MUTANT_COUNT - 1;
+}
+
 int main(int argc, char **argv)
 {
     static const struct option rows[] = {{"seeds", required_argument, NULL, 's'},
                                          {"from", required_argument, NULL, 'f'},
                                          {"trace", no_argument, NULL, 't'},
+                                         {"mutants", no_argument, NULL, 'm'},
                                          {0}};
     uint64_t seeds = 100, from = 1;
     bool tracing = false;
     for (int c; (c = getopt_long(argc, argv, "", rows, NULL)) >= 0;) {
         char *end = NULL;
         errno = 0;
-        uint64_t number = c == 't' || c == '?' ? 0 : strtoull(optarg, &end, 10);
+        uint64_t number = c == 't' || c == 'm' || c == '?' ? 0 : strtoull(optarg, &end, 10);
         if (c == '?' || (end && (*end || end == optarg || errno))) {
-            (void)fprintf(stderr, "usage: sim [--seeds N] [--from SEED] [--trace]\n");
+            (void)fprintf(stderr,
+                          "usage: sim [--seeds N] [--from SEED] [--trace] | --mutants\n");
             return 2;
         }
+        if (c == 'm')
+            return run_mutants();
         if (c == 's')
             seeds = number;
         else if (c == 'f')

@@ -31,9 +31,10 @@ struct sim_faults {
     uint32_t partition_s;
     uint32_t disk;                   /* of a write or commit */
     uint32_t slot_crash, slot_error; /* of a run of a task */
-    uint32_t lie;    /* of a run: wrong bytes, missing outputs, foreign results */
-    uint32_t rot;    /* of a broker crash: one row of the journal is damaged */
-    uint64_t end_us; /* from then on nothing goes wrong any more */
+    uint32_t lie;     /* of a run: wrong bytes, missing outputs, foreign results */
+    uint32_t rot;     /* of a broker crash: one row of the journal is damaged */
+    uint64_t task_us; /* longest run of a task; no fault */
+    uint64_t end_us;  /* from then on nothing goes wrong any more */
 };
 
 enum sim_event_type {

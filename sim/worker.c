@@ -343,7 +343,7 @@ static void begin(struct sim_worker *worker, struct attempt *attempt)
         return;
     attempt->state = RUN;
     attempt->due_us =
-        worker->sim->now_us + sim_between(&worker->rng, 1 * MS, 3000 * (uint64_t)MS);
+        worker->sim->now_us + sim_between(&worker->rng, 1 * MS, worker->sim->faults.task_us);
 }
 
 static void finish(struct sim_worker *worker, struct attempt *attempt)

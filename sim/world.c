@@ -67,6 +67,8 @@ static void draw_faults(struct sim *sim)
 {
     struct rng *rng = &sim->rng;
     struct sim_faults *f = &sim->faults;
+    static const uint64_t task_s[] = {1, 3, 25};
+    f->task_us = task_s[rng_below(rng, 3)] * SECOND_US;
     if (rng_below(rng, 8) == 0)
         return;
     f->end_us = sim_between(rng, 20, 180) * SECOND_US;
@@ -239,7 +241,8 @@ static void fault(struct sim *sim, const struct sim_event *event)
         cut(sim);
         again(sim, sim->faults.partition_s, SIM_CUT, 0);
     } else if (event->type == SIM_SLEEP) {
-        uint64_t nap_us = sim_between(&sim->rng, SECOND_US, 90 * SECOND_US);
+        uint64_t most_us = (event->node == SIM_BROKER ? 6 : 90) * SECOND_US;
+        uint64_t nap_us = sim_between(&sim->rng, SECOND_US, most_us);
         sim->nodes[event->node].asleep_us = sim->now_us + nap_us;
         sim_tell(sim, "node %u sleeps for %.1f s", event->node, (double)nap_us * 1e-6);
         again(sim, sim->faults.worker_sleep_s, SIM_SLEEP, event->node);
@@ -336,6 +339,7 @@ void sim_init(struct sim *sim, uint64_t seed, bool tracing)
         }
     }
     again(sim, sim->faults.broker_crash_s, SIM_CRASH, SIM_BROKER);
+    again(sim, sim->faults.worker_sleep_s, SIM_SLEEP, SIM_BROKER);
     again(sim, sim->faults.partition_s, SIM_CUT, SIM_BROKER);
 }
 

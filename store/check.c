@@ -4,6 +4,7 @@
  * disk. A row that nobody claims must be one that needs no claim: a ref, or a result that a
  * later one replaced. */
 #include "common/mem.h"
+#include "common/mutant.h"
 #include "store/state.h"
 
 #include <stdarg.h>
@@ -431,7 +432,7 @@ static int drop_dangling_results(struct rebuild *rebuild, struct err *err)
             return rc;
         rc = record_find(store, &action, &result, NULL);
         if (rc == 0) {
-            rc = check_outputs(store, &result, NULL);
+            rc = MUTANT(CACHE_HIT_WITHOUT_BLOB) ? 0 : check_outputs(store, &result, NULL);
             result_done(&result);
         }
         if (rc == 0)
