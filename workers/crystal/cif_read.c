@@ -391,6 +391,17 @@ static bool same_place(const double a[3], const double b[3], const double lattic
     return vector_dot(d, d) < merge_angstrom * merge_angstrom;
 }
 
+/* Room for one more atom: a file of one site and a long list of operations is small. */
+static void grow(struct structure *structure)
+{
+    uint32_t n = structure->n_atoms;
+    if ((n & (n - 1)) != 0)
+        return;
+    size_t capacity = n ? (size_t)n * 2 : 1;
+    structure->species = mem_resize(structure->species, capacity, sizeof *structure->species);
+    structure->frac = mem_resize(structure->frac, capacity, sizeof *structure->frac);
+}
+
 /* Images of one site behind the `n` atoms there are. */
 static int expand_site(const struct atom_site *site, uint8_t element,
                        const struct operation *operations, uint32_t n_operations,
@@ -414,6 +425,7 @@ static int expand_site(const struct atom_site *site, uint8_t element,
             continue;
         if (structure->n_atoms == ATOMS_MAX)
             return err_set(err, ERR_LIMIT, "more than %d atoms in the cell", ATOMS_MAX);
+        grow(structure);
         memcpy(structure->frac[i], frac, sizeof frac);
         structure->species[i] = element;
         structure->n_atoms++;
@@ -478,17 +490,11 @@ static int to_structure(const struct block *block, struct structure *structure,
     if (block->n_sites == 0)
         return err_set(err, ERR_INVALID, "no atoms: no rows with _atom_site_fract_x, _y, _z");
     int rc = lattice_from_cell(block->cell, structure->lattice, err);
-    if (rc == 0)
-        rc = structure_allocate(structure, ATOMS_MAX, err);
     if (rc == 0 && block->n_operations > 0)
         rc = expand(block, block->operations, block->n_operations, structure, ret_line, err);
     else if (rc == 0)
         rc = expand_by_name(block, structure, ret_line, err);
-    if (rc)
-        return rc;
-    structure->species = mem_resize(structure->species, structure->n_atoms, 1);
-    structure->frac = mem_resize(structure->frac, structure->n_atoms, sizeof *structure->frac);
-    return 0;
+    return rc;
 }
 
 /* A file with one block goes by the file's name; further blocks add their own. */
