@@ -67,7 +67,9 @@ static int give(enum mode mode, const struct structure *structure, const char *f
     if (rc == 0 && mode == CIF)
         rc = write_file(folder, record.id, "cif", &out);
     if (rc == 0 && mode != CIF) {
-        extxyz_write(mode == DECODE ? &decoded : structure, NULL, &out);
+        char keys[32];
+        (void)snprintf(keys, sizeof keys, "spacegroup=%u", record.proto.spacegroup);
+        extxyz_write(mode == DECODE ? &decoded : structure, mode == DECODE ? keys : NULL, &out);
         (void)fwrite(out.data, 1, out.size, stdout);
     }
     record_done(&record);
