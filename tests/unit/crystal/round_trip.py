@@ -16,6 +16,7 @@ calls spglib as pymatgen does, with an angle tolerance of 5 degrees; we leave an
 --figures: measured and printed, not judged (data sets of other origin). Only the matches are.
 """
 import io
+import os
 import subprocess
 import sys
 import time
@@ -23,6 +24,7 @@ import warnings
 from multiprocessing import Pool
 
 warnings.simplefilter("ignore")
+os.environ["OPENBLAS_NUM_THREADS"] = "1"  # the processes are enough
 try:
     import ase.io
     import numpy as np
