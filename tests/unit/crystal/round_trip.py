@@ -11,6 +11,8 @@ Every STRIDE-th structure x of the files is encoded at symprec 0.1 and decoded t
              - of the matcher: y laid over x;
              - of spglib: x taken into the standard cell by the transformation that spglib gives,
                against the standard cell with its symmetry made exact.
+  hand       in the 65 groups without mirrors, inversions and glides y is laid over x by a rotation; the matcher
+             takes mirror images for the same, so its transformation is looked at
 Where a group is not the column's, what spglib says at other tolerances is printed. The Materials Project
 calls spglib as pymatgen does, with an angle tolerance of 5 degrees; we leave angles to symprec.
 --figures: measured and printed, not judged (data sets of other origin). Only the matches are.
@@ -38,6 +40,9 @@ except ImportError as missing:
 SYMPREC = 0.1
 PROCESSES = 2
 ACCEPTED, SAME_GROUP, RMSE = 0.998, 0.997, 0.005
+# Sohncke groups: only in these a crystal differs from its mirror image
+ONE_HAND = [range(1, 2), range(3, 6), range(16, 25), range(75, 81), range(89, 99), range(143, 147), range(149, 156),
+            range(168, 174), range(177, 183), range(195, 200), range(207, 215)]
 
 
 def read_frames(text):
@@ -92,14 +97,27 @@ def match(x, y):
     return ("with both primitive cells", float(fit[0]), float(fit[1]), sizes) if fit else None
 
 
+def same_hand(x, y):
+    """Does the best transformation of y into x keep the hand? None: none found."""
+    y = primitive(y, 1e-3)
+    if len(x) != len(y):
+        x = primitive(x, SYMPREC)
+    found = StructureMatcher(primitive_cell=False).get_transformation(x, y)
+    if not found:
+        return None
+    return bool(np.linalg.det(x.lattice.matrix) * np.linalg.det(found[0] @ y.lattice.matrix) > 0)
+
+
 def examine(pair):
     """One structure: what it is and what became of it. Runs in the pool."""
     (name, column, lattice, symbols, frac, numbers), decoded = pair
     x, y = Structure(lattice, symbols, frac), Structure(*decoded[2:5])
     fit = match(x, y)
+    one_hand = any(decoded[1] in groups for groups in ONE_HAND)
     size = (x.volume / len(x)) ** (1 / 3)
     return {"id": name, "column": column, "group": decoded[1], "atoms": len(x), "decoded": len(y), "match": fit,
-            "moved": fit[2] * size if fit else None, "spglib": moved_spglib(lattice, frac, numbers)}
+            "moved": fit[2] * size if fit else None, "spglib": moved_spglib(lattice, frac, numbers),
+            "hand": same_hand(x, y) if one_hand else None, "one_hand": one_hand}
 
 
 def groups_by_tolerance(frame):
@@ -173,6 +191,10 @@ def judge(data, stride, bars, pool):
                 print("    %s %.4f" % (who, values[who]))
         for who, far in values.items():
             bar(not bars or far <= SYMPREC, who, "has an atom moved by", far, "(%s)" % name)
+    hands = [r for r in results if r["one_hand"]]
+    print("  in groups of one hand %d, of the same hand %d" % (len(hands), sum(bool(r["hand"]) for r in hands)))
+    for r in hands:
+        bar(r["hand"], r["id"], "group", r["group"], "mirrored" if r["hand"] is not None else "hand not found")
     print("  %.0f s" % (time.monotonic() - began), flush=True)
     return failures
 
