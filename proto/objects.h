@@ -108,21 +108,29 @@ void record_copy(struct record *to, const struct record *from, uint32_t n_proper
 int dataset_property_find(const struct dataset *dataset, const char *name); /* -1: none */
 
 /* ---- source shard: text in, not yet parsed ---- */
+/* Small, because a frame can be: a file of N bytes has up to N/11 of them. */
 struct source_item {
-    char file[PATH_SIZE];
-    uint32_t line;            /* of the first line of `text` in that file; see LINE_RELATIVE */
-    char format[8];           /* "extxyz", "cif", "vasp", "csv", "json" */
-    char *text;               /* NUL-terminated copy */
-    size_t size;              /* bytes without the NUL; text may hold junk, also NULs */
-    char reject[REASON_SIZE]; /* not empty: unreadable already at ingest; text is empty */
+    const char *file; /* less than PATH_SIZE bytes; the source's (source_file) */
+    uint32_t line;    /* of the first line of `text` in that file; see LINE_RELATIVE */
+    char format[8];   /* "extxyz", "cif", "vasp", "csv", "json" */
+    char *text;       /* NUL-terminated copy */
+    size_t size;      /* bytes without the NUL; text may hold junk, also NULs */
+    const char
+        *reject; /* not "": unreadable already at ingest, size is 0. Less than REASON_SIZE
+                    bytes, inside the block of `text`, or of static storage. */
 };
 
 struct source {
     uint32_t n_items;
     struct source_item *items;
+    uint32_t n_files; /* names that items of one file share */
+    char **files;
 };
 
 void source_done(struct source *source);
+/* The name of a file for items of this source, until source_done. Items of one file come
+ * together: only the last name is looked at before a new one is kept. */
+const char *source_file(struct source *source, const char *name);
 void source_encode(const struct source *source, struct buf *out);
 int source_decode(struct span bytes, struct source *ret, struct err *err);
 

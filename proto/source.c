@@ -16,8 +16,22 @@ void source_done(struct source *source)
 {
     for (uint32_t i = 0; source->items && i < source->n_items; i++)
         free(source->items[i].text);
+    for (uint32_t i = 0; i < source->n_files; i++)
+        free(source->files[i]);
     free(source->items);
+    free(source->files);
     *source = (struct source){0};
+}
+
+const char *source_file(struct source *source, const char *name)
+{
+    uint32_t n = source->n_files;
+    if (n > 0 && !strcmp(source->files[n - 1], name))
+        return source->files[n - 1];
+    if ((n & (n - 1)) == 0)
+        source->files = mem_resize(source->files, n ? (size_t)n * 2 : 1, sizeof *source->files);
+    source->files[source->n_files++] = mem_text(name);
+    return source->files[n];
 }
 
 void source_encode(const struct source *source, struct buf *out)
@@ -48,28 +62,31 @@ void source_encode(const struct source *source, struct buf *out)
     pack_u64(&pack, SOURCE_VERSION);
 }
 
-static int read_item(struct value map, struct source_item *ret, struct err *err)
+static int read_item(struct value map, struct source *source, struct source_item *ret,
+                     struct err *err)
 {
     struct span text;
+    char file[PATH_SIZE], reject[REASON_SIZE];
     int rc = value_map(map, "item", 5, err);
     if (rc == 0)
-        rc = value_text(value_get(map, "file"), "file", ret->file, sizeof ret->file, err);
+        rc = value_text(value_get(map, "file"), "file", file, sizeof file, err);
     if (rc == 0)
         rc = value_text(value_get(map, "format"), "format", ret->format, sizeof ret->format,
                         err);
     if (rc == 0)
         rc = map_u32(map, "line", UINT32_MAX, &ret->line, err);
     if (rc == 0)
-        rc = value_text(value_get(map, "reject"), "reject", ret->reject, sizeof ret->reject,
-                        err);
+        rc = value_text(value_get(map, "reject"), "reject", reject, sizeof reject, err);
     if (rc == 0)
         rc = value_bytes(value_get(map, "text"), "text", &text, err);
     if (rc != 0)
         return rc;
-    ret->text = mem_new(text.size + 1, 1);
+    ret->text = mem_new(text.size + 1 + strlen(reject) + 1, 1);
     if (text.size)
         memcpy(ret->text, text.data, text.size);
     ret->size = text.size;
+    ret->file = source_file(source, file);
+    ret->reject = strcpy(ret->text + text.size + 1, reject);
     return 0;
 }
 
@@ -82,7 +99,7 @@ static int read_items(struct value array, struct source *ret, struct err *err)
     ret->items = mem_new(n, sizeof *ret->items);
     ret->n_items = n;
     for (uint32_t i = 0; i < n; i++)
-        if ((rc = read_item(value_at(array, i), &ret->items[i], err)) != 0)
+        if ((rc = read_item(value_at(array, i), ret, &ret->items[i], err)) != 0)
             return err_context(err, rc, "item %u", i);
     return 0;
 }

@@ -54,13 +54,14 @@ void sample_result(struct result *ret)
 void sample_source(struct source *ret)
 {
     static const char junk[] = "data_x\n\0\xff\x01 end";
-    ret->n_items = 3;
+    *ret = (struct source){.n_items = 3};
     ret->items = mem_new(3, sizeof *ret->items);
-    ret->items[0] =
-        (struct source_item){.file = "a/one.extxyz", .line = 12, .format = "extxyz"};
+    ret->items[0] = (struct source_item){
+        .file = "a/one.extxyz", .line = 12, .format = "extxyz", .reject = ""};
     ret->items[0].text = mem_text("2\nLattice=...\nNa 0 0 0\nCl 0.5 0.5 0.5\n");
     ret->items[0].size = strlen(ret->items[0].text);
-    ret->items[1] = (struct source_item){.file = "b.cif", .line = 1, .format = "cif"};
+    ret->items[1] =
+        (struct source_item){.file = "b.cif", .line = 1, .format = "cif", .reject = ""};
     ret->items[1].text = mem_copy(junk, sizeof junk);
     ret->items[1].size = sizeof junk - 1;
     ret->items[2] = (struct source_item){.file = "c.cif", .reject = "permission denied"};

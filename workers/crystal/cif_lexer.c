@@ -1,9 +1,15 @@
 /* Words of a CIF: see cif_lexer.h. */
 #include "workers/crystal/cif_lexer.h"
 
+/* A carriage return alone ends a line as well. */
+static bool is_line_end(char c)
+{
+    return c == '\n' || c == '\r';
+}
+
 static bool at_line_begin(const struct cif_lexer *lexer)
 {
-    return lexer->at == lexer->begin || lexer->at[-1] == '\n';
+    return lexer->at == lexer->begin || is_line_end(lexer->at[-1]);
 }
 
 static bool is_blank(char c)
@@ -13,8 +19,8 @@ static bool is_blank(char c)
 
 static void skip_line(struct cif_lexer *lexer)
 {
-    const char *newline = memchr(lexer->at, '\n', (size_t)(lexer->end - lexer->at));
-    lexer->at = newline ? newline : lexer->end;
+    while (lexer->at < lexer->end && !is_line_end(*lexer->at))
+        lexer->at++;
 }
 
 static void skip_blanks(struct cif_lexer *lexer)
@@ -40,7 +46,7 @@ static int text_block(struct cif_lexer *lexer, struct cif_token *token, struct e
         if (lexer->at == lexer->end)
             return err_set(err, ERR_INVALID,
                            "a text block (line beginning with ';') has no end");
-        lexer->line++;
+        lexer->line += *lexer->at == '\n';
         lexer->at++;
         if (lexer->at < lexer->end && *lexer->at == ';')
             break;
@@ -55,7 +61,7 @@ static int quoted(struct cif_lexer *lexer, struct cif_token *token, struct err *
 {
     char quote = *lexer->at;
     const char *begin = ++lexer->at;
-    for (; lexer->at < lexer->end && *lexer->at != '\n'; lexer->at++)
+    for (; lexer->at < lexer->end && !is_line_end(*lexer->at); lexer->at++)
         if (*lexer->at == quote && (lexer->at + 1 == lexer->end || is_blank(lexer->at[1]))) {
             token->text = (struct text){begin, (size_t)(lexer->at - begin)};
             lexer->at++;

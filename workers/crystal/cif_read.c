@@ -114,12 +114,19 @@ static bool is_known(struct text text)
     return text.size > 0 && !text_equal(text, "?") && !text_equal(text, ".");
 }
 
-/* "0.1234(5)": the uncertainty is cut off. */
+/* "0.1234(5)": the uncertainty, digits in brackets, is cut off. */
 static bool cif_number(struct text text, double *ret)
 {
     const char *open = text.size ? memchr(text.data, '(', text.size) : NULL;
-    if (open && text.data[text.size - 1] == ')')
+    if (open && text.data[text.size - 1] == ')') {
+        struct text digits = {open + 1, (size_t)(text.data + text.size - 1 - (open + 1))};
+        for (size_t i = 0; i < digits.size; i++)
+            if (digits.data[i] < '0' || digits.data[i] > '9')
+                return false;
+        if (digits.size == 0)
+            return false;
         text.size = (size_t)(open - text.data);
+    }
     return text_number(text, ret);
 }
 
@@ -205,7 +212,11 @@ static int parse_loop_header(struct parser *parser, uint8_t *columns, uint32_t *
         if (n == LOOP_COLUMNS_MAX)
             return err_set(err, ERR_LIMIT, "a loop_ with more than %d columns",
                            LOOP_COLUMNS_MAX);
-        columns[n++] = (uint8_t)tag_find(parser->token.text);
+        enum tag tag = tag_find(parser->token.text);
+        for (uint32_t k = 0; k < n && tag != TAG_NONE; k++)
+            if (columns[k] == tag)
+                tag = TAG_NONE; /* of a name given twice the first counts */
+        columns[n++] = (uint8_t)tag;
     }
     if (rc == 0 && n == 0)
         return err_set(err, ERR_INVALID, "loop_ without columns");
@@ -258,14 +269,17 @@ static int parse_item(struct parser *parser, struct row *single, struct err *err
         parser->line = line;
         return err_set(err, ERR_INVALID, "%s has no value: cut off?", text_quote(name).text);
     }
-    if (tag >= TAG_OPERATION) {
+    if (tag >= TAG_OPERATION && single->values[tag].size == 0) {
         single->values[tag] = value;
         single->line = single->loop = line;
     } else if (tag >= TAG_CELL_A && tag <= TAG_CELL_GAMMA) {
-        if (!cif_number(value, &parser->block->cell[tag - TAG_CELL_A]) ||
-            !(parser->block->cell[tag - TAG_CELL_A] > 0))
+        double *parameter = &parser->block->cell[tag - TAG_CELL_A], before = *parameter;
+        if (!cif_number(value, parameter) || !(*parameter > 0))
             return err_set(err, ERR_INVALID, "%s: '%s' is not a positive number",
                            text_quote(name).text, text_quote(value).text);
+        if (before > 0 && before != *parameter)
+            return err_set(err, ERR_INVALID, "%s is given twice: %.10g and %.10g",
+                           text_quote(name).text, before, *parameter);
     } else if (tag != TAG_NONE && (parser->token.quoted || is_known(value))) {
         if (parser->block->texts[tag].size == 0)
             parser->block->texts[tag] = value;
@@ -281,13 +295,19 @@ static int parse_block(struct parser *parser, struct err *err)
         parser->block->name = parser->token.text;
         rc = advance(parser, err);
     }
-    while (rc == 0 && parser->token.kind != CIF_END && parser->token.kind != CIF_DATA) {
+    while (rc == 0 && parser->token.kind != CIF_END) {
         if (parser->token.kind == CIF_LOOP)
             rc = parse_loop(parser, err);
         else if (parser->token.kind == CIF_TAG)
             rc = parse_item(parser, &single, err);
+        else if (parser->token.kind == CIF_DATA)
+            rc = err_set(err, ERR_UNSUPPORTED,
+                         "data_%s does not begin its line: where does it belong?",
+                         text_quote(parser->token.text).text);
         else if (parser->token.kind == CIF_OTHER)
-            rc = advance(parser, err);
+            rc = err_set(err, ERR_UNSUPPORTED,
+                         "'%s': save frames and the words global_ and stop_ are not read",
+                         text_quote(parser->token.text).text);
         else
             rc = err_set(err, ERR_INVALID, "value '%s' without a tag in front of it",
                          text_quote(parser->token.text).text);
@@ -391,6 +411,17 @@ static bool same_place(const double a[3], const double b[3], const double lattic
     return vector_dot(d, d) < merge_angstrom * merge_angstrom;
 }
 
+/* Room for one more atom: a file of one site and a long list of operations is small. */
+static void grow(struct structure *structure)
+{
+    uint32_t n = structure->n_atoms;
+    if ((n & (n - 1)) != 0)
+        return;
+    size_t capacity = n ? (size_t)n * 2 : 1;
+    structure->species = mem_resize(structure->species, capacity, sizeof *structure->species);
+    structure->frac = mem_resize(structure->frac, capacity, sizeof *structure->frac);
+}
+
 /* Images of one site behind the `n` atoms there are. */
 static int expand_site(const struct atom_site *site, uint8_t element,
                        const struct operation *operations, uint32_t n_operations,
@@ -414,6 +445,7 @@ static int expand_site(const struct atom_site *site, uint8_t element,
             continue;
         if (structure->n_atoms == ATOMS_MAX)
             return err_set(err, ERR_LIMIT, "more than %d atoms in the cell", ATOMS_MAX);
+        grow(structure);
         memcpy(structure->frac[i], frac, sizeof frac);
         structure->species[i] = element;
         structure->n_atoms++;
@@ -478,17 +510,11 @@ static int to_structure(const struct block *block, struct structure *structure,
     if (block->n_sites == 0)
         return err_set(err, ERR_INVALID, "no atoms: no rows with _atom_site_fract_x, _y, _z");
     int rc = lattice_from_cell(block->cell, structure->lattice, err);
-    if (rc == 0)
-        rc = structure_allocate(structure, ATOMS_MAX, err);
     if (rc == 0 && block->n_operations > 0)
         rc = expand(block, block->operations, block->n_operations, structure, ret_line, err);
     else if (rc == 0)
         rc = expand_by_name(block, structure, ret_line, err);
-    if (rc)
-        return rc;
-    structure->species = mem_resize(structure->species, structure->n_atoms, 1);
-    structure->frac = mem_resize(structure->frac, structure->n_atoms, sizeof *structure->frac);
-    return 0;
+    return rc;
 }
 
 /* A file with one block goes by the file's name; further blocks add their own. */
@@ -588,6 +614,10 @@ void cif_split(const char *file, struct text text, struct source *source)
     struct text line;
     bool any = false;
     uint32_t before = source->n_items;
+    if (text_begins_nocase(text, "#\\#cif_2.0")) {
+        source_add_reject(source, file, 1, "CIF 2.0; only CIF 1.1 is read");
+        return;
+    }
     /* Comments in front of the first block belong to it, so that it begins in line 1. */
     struct text_reader begin = reader;
     while (reader.at < reader.end) {

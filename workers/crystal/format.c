@@ -108,13 +108,19 @@ void source_split(const char *file, struct text all, struct source *source)
 void source_append(struct source *to, struct source *from)
 {
     size_t n = (size_t)to->n_items + from->n_items;
-    if (from->n_items > 0) {
+    for (uint32_t i = 0; i < from->n_items; i++)
+        from->items[i].file = source_file(to, from->items[i].file);
+    if (to->n_items == 0) {
+        free(to->items);
+        to->items = from->items;
+        from->items = NULL;
+    } else if (from->n_items > 0) {
         to->items = mem_resize(to->items, n, sizeof *to->items);
         memcpy(to->items + to->n_items, from->items, from->n_items * sizeof *from->items);
-        to->n_items = (uint32_t)n;
     }
-    free(from->items);
-    *from = (struct source){0};
+    to->n_items = (uint32_t)n;
+    from->n_items = 0;
+    source_done(from);
 }
 
 void format_split(const char *file, struct span text, struct source *source)
@@ -174,8 +180,9 @@ static struct source_item *source_add(struct source *source, const char *file, u
     if ((n & (n - 1)) == 0)
         source->items = mem_resize(source->items, n ? (size_t)n * 2 : 1, sizeof *source->items);
     struct source_item *item = &source->items[source->n_items++];
-    *item = (struct source_item){.line = line};
-    text_copy(item->file, sizeof item->file, (struct text){file, strlen(file)});
+    char name[PATH_SIZE];
+    text_copy(name, sizeof name, (struct text){file, strlen(file)});
+    *item = (struct source_item){.file = source_file(source, name), .line = line, .reject = ""};
     return item;
 }
 
@@ -198,11 +205,13 @@ void source_add_reject(struct source *source, const char *file, uint32_t line,
                        const char *format_text, ...)
 {
     struct source_item *item = source_add(source, file, line);
+    char reason[REASON_SIZE];
     va_list arguments;
     va_start(arguments, format_text);
-    (void)vsnprintf(item->reject, sizeof item->reject, format_text, arguments);
+    (void)vsnprintf(reason, sizeof reason, format_text, arguments);
     va_end(arguments);
-    item->text = mem_new(1, 1);
+    item->text = mem_text(reason);
+    item->reject = item->text;
 }
 
 void left_out_add(struct left_out *left_out, uint32_t first, uint32_t last, const char *reason)

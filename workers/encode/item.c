@@ -14,7 +14,7 @@ static void set_reject(const struct structure *structure, const struct source_it
     *ret = (struct reject){.line = line};
     if (!structure->unnamed)
         memcpy(ret->id, structure->id, sizeof ret->id);
-    memcpy(ret->file, item->file, sizeof ret->file);
+    (void)snprintf(ret->file, sizeof ret->file, "%s", item->file);
     (void)snprintf(ret->reason, sizeof ret->reason, "%s", err->text);
 }
 

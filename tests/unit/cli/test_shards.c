@@ -267,7 +267,8 @@ static void test_shards__bytes_are_bounded(void **state)
     char *text = mem_new(BIG + 1, 1);
     struct shard *shards;
     for (uint32_t i = 0; i < N; i++)
-        source.items[i] = (struct source_item){.line = i + 1, .text = text, .size = BIG};
+        source.items[i] = (struct source_item){
+            .file = "", .line = i + 1, .text = text, .size = BIG, .reject = ""};
     uint32_t n = shards_cut(&source, &shards), next = 0;
     for (uint32_t i = 0; i < n; i++) {
         assert_int_equal(shards[i].first, next);

@@ -2,8 +2,9 @@
  *   crystal_tool examples DIR            NNN.cif, .extxyz, .vasp of every space group NNN
  *   crystal_tool convert FILE...         any structure file to extXYZ on stdout
  *   crystal_tool decode STRIDE FILE...   every STRIDE-th structure, encoded and decoded
- *   crystal_tool cif STRIDE DIR FILE...  the same, each as ID.cif in DIR
- * Rejected structures are lines "file:line: reason" on stderr; the exit status is 3 then. */
+ *   crystal_tool write STRIDE DIR FILE... the same, each as ID.cif, ID.extxyz and ID.vasp in
+ * DIR Rejected structures are lines "file:line: reason" on stderr; the exit status is 3 then.
+ */
 #include "tests/unit/crystal/example.h"
 #include "workers/crystal/format.h"
 
@@ -22,57 +23,63 @@ static int write_file(const char *folder, const char *name, const char *ending,
     return fclose(file) != 0;
 }
 
+static int write_formats(const struct record *record, const struct structure *structure,
+                         const char *folder, struct err *err)
+{
+    struct buf cif = {0}, xyz = {0}, vasp = {0};
+    int rc = cif_write(record, record->id, NULL, &cif, err);
+    extxyz_write(structure, NULL, &xyz);
+    poscar_write(structure, record->id, &vasp);
+    if (rc == 0 && (write_file(folder, record->id, "cif", &cif) ||
+                    write_file(folder, record->id, "extxyz", &xyz) ||
+                    write_file(folder, record->id, "vasp", &vasp)))
+        rc = err_set(err, ERR_IO, "cannot write to '%s'", folder);
+    buf_done(&cif);
+    buf_done(&xyz);
+    buf_done(&vasp);
+    return rc;
+}
+
+/* Each as NNN.cif, .extxyz and .vasp. */
 static int write_examples(const char *folder)
 {
     int failed = 0;
     for (int number = 1; number <= GROUP_MAX && !failed; number++) {
         struct example e;
         struct structure s;
-        struct buf cif = {0}, xyz = {0}, vasp = {0};
-        char name[8];
-        (void)snprintf(name, sizeof name, "%03d", number);
         example_init(&e, number);
+        (void)snprintf(e.record.id, sizeof e.record.id, "%03d", number);
         failed = record_to_structure(&e.record, &s, NULL) ||
-                 cif_write(&e.record, e.record.id, NULL, &cif, NULL);
-        if (failed)
-            break;
-        extxyz_write(&s, NULL, &xyz);
-        poscar_write(&s, "Ba O", &vasp);
-        failed = write_file(folder, name, "cif", &cif) ||
-                 write_file(folder, name, "extxyz", &xyz) ||
-                 write_file(folder, name, "vasp", &vasp);
-        buf_done(&cif);
-        buf_done(&xyz);
-        buf_done(&vasp);
+                 write_formats(&e.record, &s, folder, NULL);
         structure_done(&s);
     }
     return failed;
 }
 
-enum mode { CONVERT, DECODE, CIF };
+enum mode { CONVERT, DECODE, WRITE };
 
 static int give(enum mode mode, const struct structure *structure, const char *folder,
                 struct err *err)
 {
     struct record record = {0};
     struct structure decoded = {0};
-    struct buf out = {0};
     int rc = structure_check(structure, err);
     if (rc == 0 && mode != CONVERT)
         rc = structure_to_record(structure, symprec, &record, err);
-    if (rc == 0 && mode == DECODE)
+    if (rc == 0 && mode != CONVERT)
         rc = record_to_structure(&record, &decoded, err);
-    if (rc == 0 && mode == CIF)
-        rc = cif_write(&record, record.id, NULL, &out, err);
-    if (rc == 0 && mode == CIF)
-        rc = write_file(folder, record.id, "cif", &out);
-    if (rc == 0 && mode != CIF) {
-        extxyz_write(mode == DECODE ? &decoded : structure, NULL, &out);
+    if (rc == 0 && mode == WRITE)
+        rc = write_formats(&record, &decoded, folder, err);
+    if (rc == 0 && mode != WRITE) {
+        struct buf out = {0};
+        char keys[32];
+        (void)snprintf(keys, sizeof keys, "spacegroup=%u", record.proto.spacegroup);
+        extxyz_write(mode == DECODE ? &decoded : structure, mode == DECODE ? keys : NULL, &out);
         (void)fwrite(out.data, 1, out.size, stdout);
+        buf_done(&out);
     }
     record_done(&record);
     structure_done(&decoded);
-    buf_done(&out);
     return rc;
 }
 
@@ -111,7 +118,7 @@ int main(int argc, char **argv)
         return read_files(CONVERT, 1, NULL, argc - 2, argv + 2);
     if (argc > 3 && !strcmp(argv[1], "decode") && atoi(argv[2]) > 0)
         return read_files(DECODE, (uint32_t)atoi(argv[2]), NULL, argc - 3, argv + 3);
-    if (argc > 4 && !strcmp(argv[1], "cif") && atoi(argv[2]) > 0)
-        return read_files(CIF, (uint32_t)atoi(argv[2]), argv[3], argc - 4, argv + 4);
+    if (argc > 4 && !strcmp(argv[1], "write") && atoi(argv[2]) > 0)
+        return read_files(WRITE, (uint32_t)atoi(argv[2]), argv[3], argc - 4, argv + 4);
     return 2;
 }

@@ -252,6 +252,9 @@ static void test_cif__group_by_operations_symbol_hall_or_number(void **state)
     assert_rock_salt(CELL SITES2 "_space_group.name_H-M_alt \"F 4/m -3 2/m\"\n");
     assert_rock_salt(CELL SITES2 "_space_group_IT_number 225\n");
     assert_rock_salt(CELL SITES2 "_space_group_name_Hall '-F 4 2 3'\n");
+    assert_rock_salt("\xef\xbb\xbf" CELL SITES2 "_space_group_IT_number 225\n");
+    assert_rock_salt(CELL SITES2 "_cell_length_a 5.64 # again\r_x\r;\rdata_y\r;\r"
+                                 "_space_group_IT_number 225\r");
     /* four translations are enough for eight atoms; operations win over the name */
     assert_rock_salt("# by hand\n\n" CELL "_space_group_IT_number 1\n" SITES2
                      "loop_\n_symmetry_equiv_pos_site_id\n_symmetry_equiv_pos_as_xyz\n"
@@ -385,6 +388,13 @@ static void test_cif__refusals_say_why(void **state)
     parse_bad("x.cif", CELL "5 " SITES2, 8, "value '5' without a tag");
     parse_bad("x.cif", CELL "loop_\n1 2\n", 9, "loop_ without columns");
     parse_bad("x.cif", "data_x\n_cell_length_a nan\n", 2, "'nan' is not a positive number");
+    parse_bad("x.cif", "data_x\n_cell_length_a 5(x)\n", 2, "'5(x)' is not a positive number");
+    parse_bad("x.cif", "data_x\n_cell_length_a 5()\n", 2, "'5()' is not a positive number");
+    parse_bad("x.cif", CELL SITES2 "_cell_length_b 5.65\n", 14,
+              "is given twice: 5.64 and 5.65");
+    parse_bad("x.cif", CELL SITES2 "save_f\n_x 1\nsave_\n", 14, "'save_f': save frames");
+    parse_bad("x.cif", CELL SITES2 "_x 1 data_y\n_z 1\n", 14, "data_y does not begin its line");
+    parse_bad("x.cif", "#\\#CIF_2.0\n" CELL SITES2, 1, "CIF 2.0; only CIF 1.1 is read");
     parse_bad("x.cif", "data_x\n_cell_length_a 5\n" SITES2, 1, "no _cell_length_b");
     parse_bad("x.cif", CELL "_symmetry_equiv_pos_as_xyz 'x,y,w'\n" SITES2, 8,
               "'x,y,w' is not a symmetry operation");
