@@ -64,6 +64,15 @@ int cli_parse(const struct argp *argp, int argc, char **argv, void *input)
     return rc ? EXIT_USAGE + 1 : 0;
 }
 
+double cli_symprec(struct argp_state *state, const char *text)
+{
+    char *end;
+    double symprec = strtod(text, &end);
+    if (end == text || *end || !(symprec > 0 && symprec <= 1))
+        argp_error(state, "--symprec: '%s' is not a length above 0 and up to 1 Angstrom", text);
+    return symprec;
+}
+
 static double now_s(void)
 {
     struct timespec now;

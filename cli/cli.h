@@ -25,8 +25,7 @@ typedef int cli_command(int argc, char **argv);
 
 cli_command cmd_run, cmd_broker, cmd_worker, cmd_slot, cmd_submit, cmd_status, cmd_ls, cmd_show,
     cmd_lineage, cmd_export, cmd_fsck, cmd_spacegroup, cmd_label, cmd_encode, cmd_convert,
-    cmd_dataset,
-    cmd_doctor;
+    cmd_dataset, cmd_doctor;
 
 /* "wyckmill COMMAND: sentence" and the hint on its own line, to stderr; with `json`, the object
  * {"error":{"code","message","hint"}} on stdout. Returns the exit code that fits the error. */
@@ -35,6 +34,9 @@ int cli_fail(const char *command, const struct err *err, bool json);
 /* argp_parse with our exit code (2) for usage errors. Returns 0, or an exit code + 1 to leave
  * with (so --help, which is exit 0, can be told from going on). */
 int cli_parse(const struct argp *argp, int argc, char **argv, void *input);
+
+/* The value of --symprec, Angstrom; a usage error when it is none. */
+double cli_symprec(struct argp_state *state, const char *text);
 
 /* ---- progress on stderr: a bar on a terminal, a line every 10 s otherwise ---- */
 struct cli_progress {

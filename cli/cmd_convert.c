@@ -73,7 +73,6 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 {
     struct options *options = state->input;
     struct conversion *conversion = &options->conversion;
-    char *end;
     switch (key) {
     case 'o':
         options->out = arg;
@@ -92,10 +91,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         return 0;
     case KEY_SYMPREC:
         options->symprec = true;
-        conversion->symprec = strtod(arg, &end);
-        if (end == arg || *end || !(conversion->symprec > 0 && conversion->symprec <= 1))
-            argp_error(state, "--symprec: '%s' is not a length above 0 and up to 1 Angstrom",
-                       arg);
+        conversion->symprec = cli_symprec(state, arg);
         return 0;
     case ARGP_KEY_ARGS:
         options->files = state->argv + state->next;

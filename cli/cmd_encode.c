@@ -33,13 +33,9 @@ static bool is_page(const char *report)
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
     struct options *options = state->input;
-    char *end;
     switch (key) {
     case 's':
-        options->symprec = strtod(arg, &end);
-        if (end == arg || *end || !(options->symprec > 0 && options->symprec <= 1))
-            argp_error(state, "--symprec: '%s' is not a length above 0 and up to 1 Angstrom",
-                       arg);
+        options->symprec = cli_symprec(state, arg);
         return 0;
     case 'r':
         options->report = arg;

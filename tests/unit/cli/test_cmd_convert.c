@@ -1,9 +1,7 @@
 /* Does `wyckmill convert` write what it was asked for, whole or not at all, and say what it
  * left out? (What other programs make of its files is the test convert of the integration
  * suite.) */
-#include "tests/support/cmocka.h"
-
-#include "cli/cli.h"
+#include "tests/support/command.h"
 #include "tests/support/folder.h"
 #include "workers/crystal/format.h"
 
@@ -23,17 +21,6 @@ static void write_text(const char *name, const char *text)
     assert_non_null(file);
     assert_true(fputs(text, file) >= 0);
     assert_int_equal(fclose(file), 0);
-}
-
-static char *read_text(FILE *file)
-{
-    (void)fseek(file, 0, SEEK_END);
-    long size = ftell(file);
-    char *text = calloc((size_t)size + 1, 1);
-    rewind(file);
-    assert_int_equal(fread(text, 1, (size_t)size, file), size);
-    (void)fclose(file);
-    return text;
 }
 
 /* What the last run printed. */
@@ -56,24 +43,13 @@ static void split_words(const char *words, struct words *ret)
 static int run(const char *line)
 {
     struct words words;
-    int kept_out = dup(STDOUT_FILENO), kept_err = dup(STDERR_FILENO);
-    FILE *out = tmpfile(), *errors = tmpfile();
     split_words(line, &words);
-    (void)fflush(stdout);
-    (void)dup2(fileno(out), STDOUT_FILENO);
-    (void)dup2(fileno(errors), STDERR_FILENO);
-    int code = cmd_convert(words.argc, words.argv);
-    (void)fflush(stdout);
-    (void)fflush(stderr);
-    (void)dup2(kept_out, STDOUT_FILENO);
-    (void)dup2(kept_err, STDERR_FILENO);
-    (void)close(kept_out);
-    (void)close(kept_err);
+    struct command_result result = command_run(cmd_convert, (const char *const *)words.argv);
     free(printed);
     free(complained);
-    printed = read_text(out);
-    complained = read_text(errors);
-    return code;
+    printed = result.out;
+    complained = result.errors;
+    return result.exit;
 }
 
 /* argp leaves the program by itself when it is called wrongly: a child shows its status. */

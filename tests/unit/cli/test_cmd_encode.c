@@ -1,8 +1,6 @@
 /* Does `wyckmill encode` use the good structures and explain the bad ones? */
 #include "tests/support/broken_set.h"
-#include "tests/support/cmocka.h"
-
-#include "cli/cli.h"
+#include "tests/support/command.h"
 
 #include <jansson.h>
 #include <unistd.h>
@@ -10,34 +8,13 @@
 static char folder[] = "wyckmill-encode-XXXXXX";
 static char report[64];
 
-/* Runs the command with stdout in a file. Caller frees the text. */
-static char *run(int *ret_exit, int argc, const char *const *words)
+/* Runs the command. Caller frees what it printed. */
+static char *run(int *ret_exit, const char *const *words)
 {
-    char *argv[8] = {NULL};
-    FILE *out = tmpfile(), *errors = tmpfile();
-    int kept_out = dup(STDOUT_FILENO), kept_err = dup(STDERR_FILENO);
-    for (int i = 0; i < argc; i++)
-        argv[i] = strdup(words[i]);
-    (void)fflush(stdout);
-    (void)dup2(fileno(out), STDOUT_FILENO);
-    (void)dup2(fileno(errors), STDERR_FILENO);
-    *ret_exit = cmd_encode(argc, argv);
-    (void)fflush(stdout);
-    (void)fflush(stderr);
-    (void)dup2(kept_out, STDOUT_FILENO);
-    (void)dup2(kept_err, STDERR_FILENO);
-    (void)close(kept_out);
-    (void)close(kept_err);
-    for (int i = 0; i < argc; i++)
-        free(argv[i]);
-    (void)fclose(errors);
-    (void)fseek(out, 0, SEEK_END);
-    long size = ftell(out);
-    char *text = calloc((size_t)size + 1, 1);
-    rewind(out);
-    assert_int_equal(fread(text, 1, (size_t)size, out), size);
-    (void)fclose(out);
-    return text;
+    struct command_result result = command_run(cmd_encode, words);
+    *ret_exit = result.exit;
+    free(result.errors);
+    return result.out;
 }
 
 static void test_cmd_encode__broken_inputs_are_explained_and_the_good_used(void **state)
@@ -46,7 +23,7 @@ static void test_cmd_encode__broken_inputs_are_explained_and_the_good_used(void 
     int code;
     assert_int_equal(broken_set_write(folder), 0);
     char *text =
-        run(&code, 5, (const char *[]){"encode", folder, "--labels", "--report", report});
+        run(&code, (const char *[]){"encode", folder, "--labels", "--report", report, NULL});
     assert_int_equal(code, EXIT_PARTLY);
     assert_string_equal(text, "good-1\tAB_cF8_225_b_a:Cl-Na\ngood-2\tAB_cF8_225_b_a:Cl-Na\n");
     free(text);
@@ -79,7 +56,7 @@ static void test_cmd_encode__good_files_exit_with_zero(void **state)
     (void)snprintf(text, sizeof text, BROKEN_NACL, 7);
     assert_true(fputs(text, file) >= 0);
     (void)fclose(file);
-    char *out = run(&code, 4, (const char *[]){"encode", "--symprec", "0.01", path});
+    char *out = run(&code, (const char *[]){"encode", "--symprec", "0.01", path, NULL});
     assert_int_equal(code, EXIT_DONE);
     assert_string_equal(out, "good-7\tAB_cF8_225_b_a:Cl-Na\n");
     free(out);
@@ -90,7 +67,7 @@ static void test_cmd_encode__json_holds_structures_and_report(void **state)
 {
     (void)state;
     int code;
-    char *text = run(&code, 3, (const char *[]){"encode", folder, "--json"});
+    char *text = run(&code, (const char *[]){"encode", folder, "--json", NULL});
     json_t *root = json_loads(text, 0, NULL);
     assert_int_equal(code, EXIT_PARTLY);
     json_t *structures = json_object_get(root, "structures"), *row;
@@ -118,14 +95,14 @@ static void test_cmd_encode__the_report_as_a_page(void **state)
     (void)state;
     char path[128], line[128];
     int code;
-    char *page = run(&code, 4, (const char *[]){"encode", folder, "--report", "-"});
+    char *page = run(&code, (const char *[]){"encode", folder, "--report", "-", NULL});
     assert_int_equal(code, EXIT_PARTLY);
     assert_memory_equal(page, "Data set\n  accepted ", 20);
     assert_null(strstr(page, "good-1\t"));
     assert_non_null(strstr(page, "  225  F m -3 m           1 100.0 %"));
     assert_non_null(strstr(page, "\nLeft out, by reason\n"));
     (void)snprintf(path, sizeof path, "%s.txt", folder);
-    char *labels = run(&code, 4, (const char *[]){"encode", folder, "--report", path});
+    char *labels = run(&code, (const char *[]){"encode", folder, "--report", path, NULL});
     assert_non_null(strstr(labels, "good-1\t")); /* labels as ever */
     FILE *file = fopen(path, "r");
     for (const char *at = page; fgets(line, sizeof line, file); at += strlen(line))
@@ -140,8 +117,8 @@ static void test_cmd_encode__report_that_cannot_be_written_fails(void **state)
 {
     (void)state;
     int code;
-    char *text =
-        run(&code, 4, (const char *[]){"encode", folder, "--report", "no/such/folder/x.json"});
+    char *text = run(
+        &code, (const char *[]){"encode", folder, "--report", "no/such/folder/x.json", NULL});
     assert_int_equal(code, EXIT_FAILED);
     free(text);
 }
@@ -150,7 +127,7 @@ static void test_cmd_encode__missing_file_fails(void **state)
 {
     (void)state;
     int code;
-    char *out = run(&code, 2, (const char *[]){"encode", "no-such-file.cif"});
+    char *out = run(&code, (const char *[]){"encode", "no-such-file.cif", NULL});
     assert_int_equal(code, EXIT_FAILED);
     assert_string_equal(out, "");
     free(out);
