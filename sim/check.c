@@ -149,7 +149,8 @@ void sim_check_commit(struct sim *sim, enum table table, struct span key, bool e
     struct sim_checks *checks = sim->checks;
     char hex[HASH_HEX_SIZE];
     struct hash task;
-    bool same = before.size == after.size && !memcmp(before.data, after.data, after.size);
+    bool same = before.size == after.size &&
+                (after.size == 0 || !memcmp(before.data, after.data, after.size));
     if (sim->rotten)
         return; /* a repair makes all views anew */
     if (checks->round_us != sim->now_us)

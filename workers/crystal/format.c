@@ -290,6 +290,13 @@ bool property_is_left_out(struct text name)
     return name.size == 0;
 }
 
+/* Would a reader take the unit for a value of its own ("d (20013)")? */
+static bool is_unit(struct text unit)
+{
+    double number;
+    return unit.size > 0 && unit.size < UNIT_SIZE && !text_number_fortran(unit, &number);
+}
+
 /* "band_gap [eV]" -> "band_gap" and "eV". */
 static struct text cut_unit(struct text name, struct text *ret_unit)
 {
@@ -303,8 +310,7 @@ static struct text cut_unit(struct text name, struct text *ret_unit)
     struct text before = text_trim((struct text){name.data, at});
     struct text unit =
         text_trim((struct text){name.data + at + 1, name.size - at - 1 - (at < name.size - 1)});
-    if (before.size == 0 || unit.size == 0 || unit.size >= UNIT_SIZE ||
-        (open == '(' && before.size == at))
+    if (before.size == 0 || !is_unit(unit) || (open == '(' && before.size == at))
         return name;
     *ret_unit = unit;
     return before;
@@ -343,7 +349,7 @@ void structure_add_unit(struct structure *structure, struct text name, struct te
     text_copy(copy, sizeof copy, text_trim(name));
     int i = find_property(structure, copy);
     unit = text_trim(unit);
-    if (i >= 0 && !structure->properties[i].property.unit[0] && unit.size < UNIT_SIZE)
+    if (i >= 0 && !structure->properties[i].property.unit[0] && is_unit(unit))
         text_copy(structure->properties[i].property.unit, UNIT_SIZE, unit);
 }
 
