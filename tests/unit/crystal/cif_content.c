@@ -99,9 +99,9 @@ bool content_load_libcif(void)
 
 static void add_error(struct content *content, int code)
 {
-    uint32_t block = content->n_blocks ? content->n_blocks - 1 : 0;
     content->n_errors++;
-    content->codes[block][code > 0 && code < CODES_MAX ? code : 0] = true;
+    if (content->n_blocks > 0) /* else it stands in front of all blocks */
+        content->codes[content->n_blocks - 1][code > 0 && code < CODES_MAX ? code : 0] = true;
 }
 
 /* UTF-16 to UTF-8. */
@@ -302,7 +302,8 @@ bool content_is_tolerated(const struct content *content, uint32_t block, int cod
         CIF_EMPTY_LOOP,         /* a loop without rows */
         CIF_INVALID_CHAR,       /* bytes that are no characters of CIF ... */
         CIF_DISALLOWED_CHAR,    /* ... in values and comments, */
-        CIF_INVALID_ITEMNAME,   /* ... in names; */
+        CIF_INVALID_ITEMNAME,   /* ... in names, */
+        CIF_INVALID_BLOCKCODE,  /* ... of blocks, too; */
         CIF_INVALID_BARE_VALUE, /* brackets and $ in words without quotes */
         CIF_DUP_ITEMNAME,       /* a name given twice: the first counts */
         CIF_DUP_BLOCKCODE,      /* two blocks of one name */

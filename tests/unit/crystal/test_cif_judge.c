@@ -374,8 +374,12 @@ static void compare_words(struct text bytes, const char *name, const struct cont
 
 static const char *compare_atoms(const struct crystal *crystal, const struct structure *ours)
 {
+    const double edge_max = 1e6; /* beyond, structure_check refuses, and squares overflow */
     double cell[6];
     cell_from_lattice(CONST_MATRIX(ours->lattice), cell);
+    for (int k = 0; k < 6; k++)
+        if (crystal->cell[k] > edge_max)
+            return NULL;
     for (int k = 0; k < 6; k++)
         if (fabs(cell[k] - crystal->cell[k]) > 1e-7 * (1 + crystal->cell[k]))
             return "another cell";
