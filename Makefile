@@ -1,5 +1,5 @@
 # Everything else is meson's: `meson compile -C build`, `meson test -C build`.
-.PHONY: build demo test soak check-packages clean
+.PHONY: build demo test soak coverage check-packages clean
 
 build: check-packages
 	@tools/build build
@@ -15,6 +15,10 @@ test:
 soak:
 	@tools/require-packages packages.txt packages-test.txt
 	@tools/test soak
+
+coverage:
+	@tools/require-packages packages.txt packages-test.txt packages-coverage.txt
+	@tools/coverage
 
 check-packages:
 	@tools/require-packages packages.txt

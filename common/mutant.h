@@ -30,7 +30,6 @@
     X(SILENT_FOR_EVER, "a worker that was silent once gets no more work", "taskvine: dropped though healthy")
 /* clang-format on */
 
-#ifdef WYCKMILL_MUTANTS
 enum mutant {
     MUTANT_NONE,
 #define X(name, what, seen) MUTANT_##name,
@@ -38,6 +37,8 @@ enum mutant {
 #undef X
     MUTANT_COUNT
 };
+
+#ifdef WYCKMILL_MUTANTS
 extern enum mutant mutant_active;
 #define MUTANT(name) (mutant_active == MUTANT_##name)
 #else

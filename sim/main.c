@@ -16,7 +16,11 @@
 
 enum { MUTANT_SEEDS = 1000, MUTANT_CPU_S = 120 };
 
+#ifdef WYCKMILL_MUTANTS
 enum mutant mutant_active = MUTANT_NONE;
+#else
+static enum mutant mutant_active;
+#endif
 
 struct totals {
     uint64_t failed;
