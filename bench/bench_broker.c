@@ -1,8 +1,15 @@
 /* The whole broker with no-op tasks: sockets, store and durable results, workers in processes
  * of their own that answer at once. Prints durable tasks per second and the broker's CPU time
  * per task, how long a restart takes to find all results again, the round trip of one task at a
- * time (a chain), and beside them what the disk does (append + fdatasync) in the same minute.
- * Usage: bench broker [TASKS [WORKERS]] */
+ * time (a chain); with --queued what a long queue costs; and beside them the limits and the
+ * peers in the same minute: append + fdatasync on this disk, a bare ZeroMQ round trip, and what
+ * bench/peers/peers.py finds installed.
+ *
+ *   bench broker [--queued N] [--peers] [--json] [TASKS [WORKERS]]
+ *     --queued N   first N tasks wait, then TASKS more are done (memory, answers, rate)
+ *     --peers      other job systems, too: a minute or more
+ *     --json       the figures as one JSON object instead
+ */
 #include "bench/bench.h"
 
 #include "broker/broker.h"
@@ -15,6 +22,7 @@
 #include "workers/runtime/client.h"
 
 #include <fcntl.h>
+#include <getopt.h>
 #include <jansson.h>
 #include <signal.h>
 #include <stdio.h>
@@ -25,14 +33,37 @@
 #include <unistd.h>
 #include <zmq.h>
 
-enum { CHAIN = 500, PROBE_WRITES = 500, WORKERS_MAX = 64 };
+enum {
+    CHAIN = 500,
+    PROBE_WRITES = 500,
+    PINGS = 20000,
+    WORKERS_MAX = 64,
+    SOURCES_EACH = 25000, /* of a campaign: more tasks are several campaigns */
+    TASKS_LIMIT = 2000000,
+};
 
 struct bench {
     char folder[TEST_FOLDER_SIZE], listen[TEST_FOLDER_SIZE + 16];
+    int report[2]; /* pipe from a worker */
     pid_t broker, workers[WORKERS_MAX];
     uint32_t n_workers;
     struct client *client;
+    uint32_t n_campaigns; /* submitted so far: no two ask for the same tasks */
+    bool json;
+    json_t *figures;
 };
+
+/* One figure: a line, or a member of the JSON object. */
+static void say_figure(struct bench *bench, const char *name, double value, const char *unit,
+                       const char *what)
+{
+    (void)json_object_set_new(
+        bench->figures, name,
+        json_pack("{s:f,s:s,s:s}", "value", value, "unit", unit, "what", what));
+    if (!bench->json)
+        (void)printf("%-18s %10.5g %-8s %s\n", name, value, unit, what);
+    (void)fflush(stdout);
+}
 
 static void check(int rc, const struct err *err)
 {
@@ -100,14 +131,14 @@ static void answer(void *control, const struct message_lease *lease)
     buf_done(&bytes);
 }
 
-/* Every task of the chain waits for the one before, so tasks come one at a time: how long from
- * an outcome to the next lease? Written to `out` when the broker says SHUTDOWN. */
 static int by_value(const void *a, const void *b)
 {
     double x = *(const double *)a, y = *(const double *)b;
     return x < y ? -1 : x > y;
 }
 
+/* With `report`, on a chain where every task waits for the one before: how long from an outcome
+ * to the next lease? Median and 99th percentile, ms, go into the bench's pipe at the end. */
 static void work(const struct bench *bench, bool report)
 {
     void *context = zmq_ctx_new(), *control = dealer(context, bench->listen);
@@ -135,11 +166,12 @@ static void work(const struct bench *bench, bool report)
         (void)zmq_msg_close(&frame);
     }
     if (n) {
+        double ends[2];
         qsort(waits, n, sizeof *waits, by_value);
-        (void)printf("one task at a time: %.2f ms per durable round trip (p50), %.2f ms (p99), "
-                     "%zu tasks\n",
-                     1e3 * waits[n / 2], 1e3 * waits[n - 1 - n / 100], n);
-        (void)fflush(stdout);
+        ends[0] = 1e3 * waits[n / 2];
+        ends[1] = 1e3 * waits[n - 1 - n / 100];
+        if (write(bench->report[1], ends, sizeof ends) != sizeof ends)
+            exit(1);
     }
     free(waits);
     (void)zmq_close(control);
@@ -147,6 +179,19 @@ static void work(const struct bench *bench, bool report)
 }
 
 /* ---- processes ---- */
+
+static void start_workers(struct bench *bench, uint32_t workers, bool report)
+{
+    (void)fflush(NULL);
+    bench->n_workers = workers;
+    for (uint32_t i = 0; i < workers; i++) {
+        bench->workers[i] = fork();
+        if (bench->workers[i] == 0) {
+            work(bench, report);
+            _exit(0);
+        }
+    }
+}
 
 static void start(struct bench *bench, uint32_t workers, bool report)
 {
@@ -158,14 +203,7 @@ static void start(struct bench *bench, uint32_t workers, bool report)
         check(broker_run(&options, &err), &err);
         _exit(0);
     }
-    bench->n_workers = workers;
-    for (uint32_t i = 0; i < workers; i++) {
-        bench->workers[i] = fork();
-        if (bench->workers[i] == 0) {
-            work(bench, report);
-            _exit(0);
-        }
-    }
+    start_workers(bench, workers, report);
     struct err err;
     check(client_open(bench->listen, 10000, &bench->client, &err), &err);
 }
@@ -215,24 +253,32 @@ static double wait_for(const struct bench *bench, const char *key, long long wan
     return bench_now_s() - begin_s;
 }
 
-/* A campaign of `sources` encode tasks, and a chain of `chain` train steps. */
-static void submit(const struct bench *bench, uint32_t sources, uint32_t chain)
+static void put_sources(const struct bench *bench, uint32_t n, struct hash *ret_ids)
+{
+    struct err err;
+    struct hash id;
+    for (uint32_t i = 0; i < n; i++) {
+        char text[32];
+        (void)snprintf(text, sizeof text, "source %u", i);
+        check(client_put(bench->client, "source", span_text(text), &ret_ids[i], &err), &err);
+    }
+    check(client_put(bench->client, "bench", span_text(output_text), &id, &err), &err);
+}
+
+/* A campaign of `n` encode tasks, and a chain of `chain` train steps. */
+static void submit_one(struct bench *bench, const struct hash *sources, uint32_t n,
+                       uint32_t chain)
 {
     struct campaign campaign;
     struct buf bytes = {0};
     struct err err;
     struct hash id;
     campaign_default(&campaign);
+    (void)snprintf(campaign.name, sizeof campaign.name, "bench-%u", bench->n_campaigns);
     (void)snprintf(campaign.profile, sizeof campaign.profile, "bench");
-    campaign.n_sources = sources;
-    campaign.sources = mem_new(sources, sizeof *campaign.sources);
-    for (uint32_t i = 0; i < sources; i++) {
-        char text[32];
-        (void)snprintf(text, sizeof text, "source %u", i);
-        check(client_put(bench->client, "source", span_text(text), &campaign.sources[i], &err),
-              &err);
-    }
-    check(client_put(bench->client, "bench", span_text(output_text), &id, &err), &err);
+    campaign.symprec = 0.01 + 1e-6 * bench->n_campaigns++; /* other tasks than before */
+    campaign.n_sources = n;
+    campaign.sources = mem_copy(sources, n * sizeof *campaign.sources);
     campaign.denoiser.steps = chain;
     campaign.denoiser.task_steps = campaign.guide.steps = campaign.guide.task_steps = 1;
     campaign_encode(&campaign, &bytes, NULL);
@@ -241,9 +287,21 @@ static void submit(const struct bench *bench, uint32_t sources, uint32_t chain)
     buf_done(&bytes);
 }
 
+static void submit(struct bench *bench, uint32_t tasks, uint32_t chain)
+{
+    uint32_t most = tasks < SOURCES_EACH ? tasks : SOURCES_EACH;
+    cleanup(free_ptr) struct hash *sources = mem_new(most, sizeof *sources);
+    put_sources(bench, most, sources);
+    for (uint32_t left = tasks; left > 0;) {
+        uint32_t n = left < most ? left : most;
+        submit_one(bench, sources, n, chain);
+        left -= n;
+    }
+}
+
 /* ---- the limit beside it ---- */
 
-static void print_probe(const struct bench *bench)
+static void probe_disk(struct bench *bench)
 {
     char path[TEST_FOLDER_SIZE + 8];
     uint8_t block[4096] = {0};
@@ -255,42 +313,201 @@ static void print_probe(const struct bench *bench)
             exit(1);
     double each_s = (bench_now_s() - begin_s) / PROBE_WRITES;
     (void)close(fd);
-    (void)printf("disk: append 4 KiB + fdatasync %.2f ms, %.0f/s\n", 1e3 * each_s, 1 / each_s);
+    say_figure(bench, "disk_sync", 1e3 * each_s, "ms", "append 4 KiB + fdatasync: the limit");
+}
+
+/* The other end of the pings. */
+static void echo(const char *endpoint)
+{
+    void *context = zmq_ctx_new(), *socket = dealer(context, endpoint);
+    char frame[64];
+    for (int n; (n = zmq_recv(socket, frame, sizeof frame, 0)) > 0;)
+        (void)zmq_send(socket, frame, (size_t)n, 0);
+    _exit(0);
+}
+
+static void probe_ping(struct bench *bench)
+{
+    char endpoint[TEST_FOLDER_SIZE + 16], frame[64] = "ping";
+    (void)snprintf(endpoint, sizeof endpoint, "ipc://%s/ping", bench->folder);
+    pid_t child = fork();
+    if (child == 0)
+        echo(endpoint);
+    void *context = zmq_ctx_new(), *socket = zmq_socket(context, ZMQ_DEALER);
+    if (!socket || zmq_bind(socket, endpoint))
+        exit(1);
+    for (int i = 0; i < PINGS / 10; i++)
+        if (zmq_send(socket, frame, 32, 0) < 0 || zmq_recv(socket, frame, sizeof frame, 0) < 0)
+            exit(1);
+    double begin_s = bench_now_s();
+    for (int i = 0; i < PINGS; i++)
+        if (zmq_send(socket, frame, 32, 0) < 0 || zmq_recv(socket, frame, sizeof frame, 0) < 0)
+            exit(1);
+    double each_s = (bench_now_s() - begin_s) / PINGS;
+    (void)kill(child, SIGKILL);
+    (void)waitpid(child, NULL, 0);
+    (void)zmq_close(socket);
+    (void)zmq_ctx_term(context);
+    say_figure(bench, "zmq_ping", 1e3 * each_s, "ms", "bare ZeroMQ round trip: the limit");
+}
+
+static void run_peers(uint32_t workers)
+{
+    char path[] = SOURCE_ROOT "/bench/peers/peers.py", number[16];
+    (void)snprintf(number, sizeof number, "%u", workers);
+    char *const words[] = {"python3", path, "2000", number, NULL};
+    pid_t child = fork();
+    if (child == 0) {
+        (void)execv("/usr/bin/python3", words);
+        (void)execvp("python3", words);
+        (void)printf("peers: skipped: no python3\n");
+        _exit(0);
+    }
+    (void)waitpid(child, NULL, 0);
+}
+
+/* ---- what is measured ---- */
+
+/* KiB in memory; Linux only. */
+static double resident_kib(pid_t pid)
+{
+    char path[64], line[128];
+    double kib = 0;
+    (void)snprintf(path, sizeof path, "/proc/%d/status", (int)pid);
+    cleanup(fclose_ptr) FILE *file = fopen(path, "r");
+    while (file && fgets(line, sizeof line, file))
+        if (!strncmp(line, "VmRSS:", 6))
+            kib = strtod(line + 6, NULL);
+    return kib;
+}
+
+static long long queued(const struct bench *bench)
+{
+    struct buf json = {0};
+    struct err err;
+    check(client_status(bench->client, NULL, &json, &err), &err);
+    json_t *root = json_loadb((const char *)json.data, json.size, 0, NULL);
+    long long n = json_integer_value(json_object_get(json_object_get(root, "tasks"), "ready"));
+    json_decref(root);
+    buf_done(&json);
+    return n;
+}
+
+/* `n` tasks wait for a worker: how long does the broker keep others waiting meanwhile, and what
+ * does each cost? */
+static void fill_queue(struct bench *bench, uint32_t n)
+{
+    double worst_s = 0, begin_s, kib = resident_kib(bench->broker);
+    submit(bench, n, 1);
+    for (long long have = 0; have < n;) {
+        begin_s = bench_now_s();
+        have = queued(bench);
+        worst_s = bench_now_s() - begin_s > worst_s ? bench_now_s() - begin_s : worst_s;
+    }
+    say_figure(bench, "queued", n, "tasks", "wait while the following is measured");
+    say_figure(bench, "queued_memory", 1024 * (resident_kib(bench->broker) - kib) / n, "B/task",
+               "of the broker, its plans included");
+    say_figure(bench, "queued_answer_max", 1e3 * worst_s, "ms",
+               "longest wait for a status while they were planned");
+}
+
+static void measure_rate(struct bench *bench, uint32_t tasks, uint32_t waiting,
+                         uint32_t workers)
+{
+    start(bench, 0, false);
+    if (waiting > 0)
+        fill_queue(bench, waiting);
+    submit(bench, tasks, 1);
+    while (queued(bench) < (long long)tasks + waiting)
+        ;
+    double cpu_s = broker_cpu_s(bench), begin_s = bench_now_s();
+    start_workers(bench, workers, false);
+    (void)wait_for(bench, "executed", tasks);
+    double seconds = bench_now_s() - begin_s;
+    cpu_s = broker_cpu_s(bench) - cpu_s;
+    say_figure(bench, "rate", tasks / seconds, "tasks/s", "durable no-op tasks");
+    say_figure(bench, "broker_cpu", 1e6 * cpu_s / tasks, "us/task", "CPU of the broker");
+    stop(bench);
+}
+
+static void measure_replay(struct bench *bench, uint32_t tasks)
+{
+    double begin_s = bench_now_s();
+    start(bench, 0, false);
+    (void)wait_for(bench, "cached", tasks);
+    say_figure(bench, "replay", bench_now_s() - begin_s, "s",
+               "restart until all results are found again, nothing executed");
+    stop(bench);
+}
+
+static void measure_chain(struct bench *bench)
+{
+    double ends[2];
+    start(bench, 1, true);
+    submit(bench, 1, CHAIN);
+    (void)wait_for(bench, "executed", CHAIN);
+    stop(bench);
+    if (read(bench->report[0], ends, sizeof ends) != sizeof ends)
+        exit(1);
+    say_figure(bench, "round_trip_p50", ends[0], "ms", "one durable task at a time");
+    say_figure(bench, "round_trip_p99", ends[1], "ms", "one durable task at a time");
+}
+
+struct options {
+    bool peers;
+    uint32_t queued, tasks, workers;
+};
+
+static bool parse(int argc, char **argv, struct options *options, bool *ret_json)
+{
+    static const struct option rows[] = {{"queued", required_argument, NULL, 'q'},
+                                         {"peers", no_argument, NULL, 'p'},
+                                         {"json", no_argument, NULL, 'j'},
+                                         {0}};
+    *options = (struct options){.tasks = 20000, .workers = 2};
+    for (int c; (c = getopt_long(argc, argv, "", rows, NULL)) >= 0;) {
+        if (c == 'q')
+            options->queued = (uint32_t)strtoul(optarg, NULL, 10);
+        options->peers = options->peers || c == 'p';
+        *ret_json = *ret_json || c == 'j';
+        if (c == '?')
+            return false;
+    }
+    if (optind < argc)
+        options->tasks = (uint32_t)strtoul(argv[optind], NULL, 10);
+    if (optind + 1 < argc)
+        options->workers = (uint32_t)strtoul(argv[optind + 1], NULL, 10);
+    return options->tasks >= 1 && options->tasks <= TASKS_LIMIT &&
+           options->queued <= TASKS_LIMIT && options->workers >= 1 &&
+           options->workers <= WORKERS_MAX;
 }
 
 int bench_broker(int argc, char **argv)
 {
-    uint32_t tasks = argc > 1 ? (uint32_t)strtoul(argv[1], NULL, 10) : 20000;
-    uint32_t workers = argc > 2 ? (uint32_t)strtoul(argv[2], NULL, 10) : 2;
-    struct bench bench = {.n_workers = 0};
-    if (tasks < 1 || tasks > CAMPAIGN_SOURCES_MAX || workers < 1 || workers > WORKERS_MAX) {
-        (void)fprintf(stderr, "usage: bench broker [TASKS<=%d [WORKERS<=%d]]\n",
-                      CAMPAIGN_SOURCES_MAX, WORKERS_MAX);
+    struct options options;
+    struct bench bench = {.figures = json_object()};
+    if (!parse(argc, argv, &options, &bench.json) || pipe(bench.report)) {
+        (void)fprintf(stderr,
+                      "usage: bench broker [--queued N] [--peers] [--json] [TASKS "
+                      "[WORKERS]], at most %d tasks and %d workers\n",
+                      TASKS_LIMIT, WORKERS_MAX);
         return 2;
     }
     test_folder_new(bench.folder);
     (void)snprintf(bench.listen, sizeof bench.listen, "ipc://%s/s", bench.folder);
-    print_probe(&bench);
-
-    start(&bench, workers, false);
-    submit(&bench, tasks, 1);
-    double cpu_s = broker_cpu_s(&bench), seconds = wait_for(&bench, "executed", tasks);
-    cpu_s = broker_cpu_s(&bench) - cpu_s;
-    stop(&bench);
-    (void)printf("%u no-op tasks, %u workers: %.0f durable tasks/s, broker CPU %.0f us/task\n",
-                 tasks, workers, tasks / seconds, 1e6 * cpu_s / tasks);
-
-    double begin_s = bench_now_s();
-    start(&bench, 0, false);
-    (void)wait_for(&bench, "cached", tasks);
-    (void)printf("restart: %u results found again in %.2f s, nothing executed\n", tasks,
-                 bench_now_s() - begin_s);
-    stop(&bench);
-
-    start(&bench, 1, true);
-    submit(&bench, 1, CHAIN);
-    (void)wait_for(&bench, "executed", CHAIN);
-    stop(&bench);
+    probe_disk(&bench);
+    probe_ping(&bench);
+    measure_rate(&bench, options.tasks, options.queued, options.workers);
+    measure_replay(&bench, options.tasks);
     test_folder_remove(bench.folder);
+    test_folder_new(bench.folder);
+    (void)snprintf(bench.listen, sizeof bench.listen, "ipc://%s/s", bench.folder);
+    measure_chain(&bench);
+    test_folder_remove(bench.folder);
+    if (bench.json)
+        (void)json_dumpf(bench.figures, stdout, JSON_INDENT(1));
+    json_decref(bench.figures);
+    if (options.peers && !bench.json)
+        run_peers(options.workers);
     return 0;
 }
