@@ -6,6 +6,8 @@
 
 #include "common/err.h"
 
+#include "keys/keys.h"
+
 #include <argp.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -23,7 +25,7 @@ enum cli_exit {
 /* argv[0] is the subcommand's name. Returns an enum cli_exit. */
 typedef int cli_command(int argc, char **argv);
 
-cli_command cmd_run, cmd_broker, cmd_worker, cmd_slot, cmd_submit, cmd_status, cmd_ls, cmd_show,
+cli_command cmd_keygen, cmd_run, cmd_broker, cmd_worker, cmd_slot, cmd_submit, cmd_status, cmd_ls, cmd_show,
     cmd_lineage, cmd_export, cmd_fsck, cmd_spacegroup, cmd_label, cmd_encode, cmd_convert,
     cmd_dataset,
     cmd_doctor;
@@ -35,6 +37,15 @@ int cli_fail(const char *command, const struct err *err, bool json);
 /* argp_parse with our exit code (2) for usage errors. Returns 0, or an exit code + 1 to leave
  * with (so --help, which is exit 0, can be told from going on). */
 int cli_parse(const struct argp *argp, int argc, char **argv, void *input);
+
+/* The row of --keys for commands that talk to a broker. */
+#define CLI_KEYS_OPTION(key)                                                                   \
+    {"keys",                                                                                   \
+     (key),                                                                                    \
+     "DIR",                                                                                    \
+     0,                                                                                        \
+     "own key pair, and broker.key, the broker's (default: $" KEYS_ENVIRONMENT ")",            \
+     0}
 
 /* ---- progress on stderr: a bar on a terminal, a line every 10 s otherwise ---- */
 struct cli_progress {
