@@ -28,8 +28,9 @@ int address_write(const struct shell *shell, struct err *err)
     cleanup(free_ptr) char *beside = address_path(shell->options->store, ".new");
     char epoch[20];
     (void)snprintf(epoch, sizeof epoch, "%016llx", (unsigned long long)shell->epoch);
-    json_t *root = json_pack("{s:s,s:s,s:I,s:s}", "endpoint", shell->address.endpoint, "bulk",
-                             shell->address.bulk, "pid", (json_int_t)getpid(), "epoch", epoch);
+    json_t *root = json_pack("{s:s,s:s,s:I,s:s,s:b}", "endpoint", shell->address.endpoint,
+                             "bulk", shell->address.bulk, "pid", (json_int_t)getpid(), "epoch",
+                             epoch, "keys", shell->options->keys != NULL);
     int failed = json_dump_file(root, beside, JSON_INDENT(2)) || rename(beside, path);
     json_decref(root);
     return failed ? err_errno(err, errno, "write '%s'", path) : 0;
@@ -58,6 +59,7 @@ int broker_find(const char *store, struct broker_address *ret, struct err *err)
     } else {
         (void)snprintf(ret->endpoint, sizeof ret->endpoint, "%s", endpoint);
         ret->pid = (pid_t)pid;
+        ret->keys = json_is_true(json_object_get(root, "keys"));
     }
     json_decref(root);
     return rc;

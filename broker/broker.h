@@ -18,7 +18,8 @@
 struct broker_options {
     const char *store;   /* folder; made when it is not there */
     const char *listen;  /* tcp://HOST:PORT (0: any; bulk is the next one), ipc://PATH */
-    bool insecure;       /* allow an address that other machines reach */
+    const char *keys;    /* folder (keys/keys.h): encrypted, listed keys only. NULL: neither */
+    bool insecure;       /* allow an address that other machines reach, without keys */
     bool exit_when_idle; /* end when what was submitted in this run is over and was asked for */
     int verbosity;       /* log: 0 troubles, 1 workers and campaigns, 2 every event */
     struct broker_limits limits; /* zeros: the defaults below */
@@ -31,16 +32,18 @@ enum {
     BROKER_HEARTBEATS_PER_LEASE = 7, /* WELCOME's heartbeat_ms = lease_ms / this */
 };
 
-/* Runs until SIGTERM, SIGINT, a STOP message, or idle when asked so; 0 then. Errors: as
- * store_open; ERR_INVALID (address, or reachable without `insecure`), ERR_NETWORK (cannot
- * listen); ERR_FULL and ERR_IO when the store can no longer commit (nothing acknowledged is
- * lost; start again when there is space). */
+/* Runs until SIGTERM, SIGINT, a STOP message, or idle when asked so; 0 then. SIGHUP: the list
+ * of allowed keys is read again. Errors: as store_open; ERR_INVALID (address, or reachable
+ * without `keys` or `insecure`), those of keys_read_own; ERR_NETWORK (cannot listen);
+ * ERR_UNSUPPORTED; ERR_FULL and ERR_IO when the store can no longer commit (nothing
+ * acknowledged is lost; start again when there is space). */
 int broker_run(const struct broker_options *options, struct err *err);
 
 /* What a running broker wrote into STORE/broker.json. Errors: ERR_NOT_FOUND (none runs there),
  * ERR_CORRUPT. */
 struct broker_address {
     char endpoint[ENDPOINT_SIZE]; /* of the control socket */
+    bool keys;                    /* it wants keys */
     pid_t pid;
 };
 int broker_find(const char *store, struct broker_address *ret, struct err *err);

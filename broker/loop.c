@@ -59,28 +59,41 @@ static enum sent send_frame(void *context, enum channel channel, struct span pee
  * libraries start threads of their own before main (OpenBLAS). */
 static int signal_pipe[2] = {-1, -1};
 
+static const int caught[] = {SIGTERM, SIGINT, SIGHUP};
+enum { CAUGHT = sizeof caught / sizeof caught[0], STOP_BYTE = 's', REREAD_BYTE = 'r' };
+
 static void on_signal(int number)
 {
     int errno_value = errno;
-    (void)number;
-    (void)!write(signal_pipe[1], "x", 1);
+    const uint8_t byte = number == SIGHUP ? REREAD_BYTE : STOP_BYTE;
+    (void)!write(signal_pipe[1], &byte, 1);
     errno = errno_value;
 }
 
+/* Those who knock at the gate come before those who are in. */
 static void wait_for_events(struct shell *shell, struct router *router, uint64_t wait_ms)
 {
-    zmq_pollitem_t items[] = {
+    struct gate *gate = router_gate(router);
+    zmq_pollitem_t items[4] = {
         {.socket = router_socket(router, CHANNEL_CONTROL), .events = ZMQ_POLLIN},
         {.socket = router_socket(router, CHANNEL_BULK), .events = ZMQ_POLLIN},
         {.fd = signal_pipe[0], .events = ZMQ_POLLIN}};
-    (void)zmq_poll(items, 3, (long)(wait_ms < WAIT_MS_MAX ? wait_ms : WAIT_MS_MAX));
+    if (gate)
+        items[3] = (zmq_pollitem_t){.socket = gate_socket(gate), .events = ZMQ_POLLIN};
+    (void)zmq_poll(items, gate ? 4 : 3, (long)(wait_ms < WAIT_MS_MAX ? wait_ms : WAIT_MS_MAX));
     uint8_t byte;
-    while (read(signal_pipe[0], &byte, 1) == 1)
-        shell->stop = true;
+    bool reread = false;
+    while (read(signal_pipe[0], &byte, 1) == 1) {
+        reread = reread || byte == REREAD_BYTE;
+        shell->stop = shell->stop || byte == STOP_BYTE;
+    }
+    if (gate)
+        gate_step(gate, monotonic_ms(), reread);
 }
 
-/* SIGTERM and SIGINT become readable. */
-static int signals_open(struct sigaction ret_before[2], struct err *err)
+/* SIGTERM, SIGINT and SIGHUP become readable; the last one only where there is something to
+ * read again: without keys a broker ends with its terminal, as any program. */
+static int signals_open(bool keys, struct sigaction ret_before[CAUGHT], struct err *err)
 {
     const struct sigaction action = {.sa_handler = on_signal};
     if (pipe(signal_pipe) != 0)
@@ -89,17 +102,18 @@ static int signals_open(struct sigaction ret_before[2], struct err *err)
         (void)fcntl(signal_pipe[end], F_SETFD, FD_CLOEXEC);
         (void)fcntl(signal_pipe[end], F_SETFL, O_NONBLOCK);
     }
-    (void)sigaction(SIGTERM, &action, &ret_before[0]);
-    (void)sigaction(SIGINT, &action, &ret_before[1]);
+    for (int i = 0; i < CAUGHT; i++)
+        (void)sigaction(caught[i], caught[i] == SIGHUP && !keys ? NULL : &action,
+                        &ret_before[i]);
     return 0;
 }
 
-static void signals_close(const struct sigaction before[2])
+static void signals_close(const struct sigaction before[CAUGHT])
 {
     if (signal_pipe[0] < 0)
         return;
-    (void)sigaction(SIGTERM, &before[0], NULL);
-    (void)sigaction(SIGINT, &before[1], NULL);
+    for (int i = 0; i < CAUGHT; i++)
+        (void)sigaction(caught[i], &before[i], NULL);
     (void)close(signal_pipe[0]);
     (void)close(signal_pipe[1]);
     signal_pipe[0] = signal_pipe[1] = -1;
@@ -107,9 +121,10 @@ static void signals_close(const struct sigaction before[2])
 
 /* ---- life ---- */
 
-static void take_frame(void *context, enum channel channel, struct span peer, struct span frame)
+static void take_frame(void *context, enum channel channel, struct span peer, const char *user,
+                       struct span frame)
 {
-    shell_receive(context, channel, peer, frame);
+    shell_receive(context, channel, peer, user, frame);
 }
 
 /* True when there may be more. */
@@ -149,7 +164,11 @@ static int start(const struct broker_options *options, struct router **ret_route
     int rc = store_open(options->store, STORE_WRITE, &store, err);
     if (rc)
         return rc;
-    rc = router_open(options->listen, options->insecure, ret_router, err);
+    const struct router_options router_options = {.listen = options->listen,
+                                                  .keys = options->keys,
+                                                  .insecure = options->insecure,
+                                                  .log = log_line};
+    rc = router_open(&router_options, ret_router, err);
     if (rc) {
         store_close(store);
         return rc;
@@ -167,13 +186,19 @@ int broker_run(const struct broker_options *options, struct err *err)
 {
     struct router *router = NULL;
     struct shell *shell = NULL;
-    struct sigaction before[2];
-    int rc = signals_open(before, err);
+    struct sigaction before[CAUGHT];
+    int rc = signals_open(options->keys, before, err);
     if (rc == 0)
         rc = start(options, &router, &shell, err);
     if (rc == 0) {
         shell_log(shell, LOG_NEWS, "listens on %s, store %s, %u campaigns",
                   shell->address.endpoint, options->store, shell->n_campaigns);
+        if (options->insecure)
+            shell_log(
+                shell, LOG_TROUBLE,
+                "INSECURE: whoever reaches %s can read everything, submit, and give false "
+                "results; nothing is encrypted",
+                shell->address.endpoint);
         rounds(shell, router);
         shell_leave(shell);
         if (shell->fatal.code) {

@@ -4,6 +4,7 @@
 #define WYCKMILL_BROKER_PEERS_H
 
 #include "common/span.h"
+#include "keys/allowed.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -18,7 +19,9 @@ enum {
 struct peer {
     uint8_t id[PEER_ID_SIZE_MAX];
     uint8_t id_size;
-    bool hello; /* said HELLO; the fields down to `credit` are from there */
+    bool barred;                  /* was told that its key is not allowed any more */
+    bool hello;                   /* said HELLO; the fields down to `credit` are from there */
+    char user[ALLOWED_NAME_SIZE]; /* name of its key; "" without keys */
     char name[PEER_NAME_SIZE], kinds_text[PEER_NAME_SIZE];
     uint64_t boot;
     uint32_t kinds, profile_id, slots, credit;

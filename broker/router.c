@@ -2,21 +2,25 @@
 #include "broker/router.h"
 
 #include "common/mem.h"
+#include "keys/keys.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <zmq.h>
 
 enum {
     CONTROL_HWM = 10000, /* frames per peer inside libzmq */
     BULK_HWM = 32,
     PORT_TRIES = 64,
+    SOCKETS_MAX = 64, /* ours are three; connections are not counted here */
 };
 
 struct router {
     void *zmq, *sockets[CHANNEL_COUNT];
+    struct gate *gate; /* NULL: no keys */
     struct router_address address;
 };
 
@@ -60,7 +64,8 @@ bool router_receive(struct router *router, enum channel channel, router_frame *t
         (void)zmq_msg_close(&rest);
     }
     struct span none = {0};
-    take(context, channel, (struct span){zmq_msg_data(&id), zmq_msg_size(&id)},
+    const char *user = router->gate ? gate_user(router->gate, one ? &frame : &id) : "";
+    take(context, channel, (struct span){zmq_msg_data(&id), zmq_msg_size(&id)}, user,
          one ? (struct span){zmq_msg_data(&frame), zmq_msg_size(&frame)} : none);
     (void)zmq_msg_close(&frame);
     (void)zmq_msg_close(&id);
@@ -70,6 +75,11 @@ bool router_receive(struct router *router, enum channel channel, router_frame *t
 void *router_socket(struct router *router, enum channel channel)
 {
     return router->sockets[channel];
+}
+
+struct gate *router_gate(const struct router *router)
+{
+    return router->gate;
 }
 
 const struct router_address *router_address(const struct router *router)
@@ -88,9 +98,15 @@ static int socket_new(struct router *router, int hwm, void **ret_socket, struct 
 {
     /* Limits before anything is read: research has what happens without them. */
     static const int options[][2] = {
-        {ZMQ_ROUTER_MANDATORY, 1},     {ZMQ_ROUTER_HANDOVER, 1},      {ZMQ_HANDSHAKE_IVL, 5000},
-        {ZMQ_HEARTBEAT_IVL, 3000},     {ZMQ_HEARTBEAT_TIMEOUT, 9000}, {ZMQ_HEARTBEAT_TTL, 9000},
-        {ZMQ_LINGER, ROUTER_LEAVE_MS}, {ZMQ_BACKLOG, 1024},           {ZMQ_IPV6, 1},
+        {ZMQ_ROUTER_MANDATORY, 1},
+        {ZMQ_ROUTER_HANDOVER, 1},
+        {ZMQ_HANDSHAKE_IVL, KEYS_HANDSHAKE_MS},
+        {ZMQ_HEARTBEAT_IVL, 3000},
+        {ZMQ_HEARTBEAT_TIMEOUT, 9000},
+        {ZMQ_HEARTBEAT_TTL, 9000},
+        {ZMQ_LINGER, ROUTER_LEAVE_MS},
+        {ZMQ_BACKLOG, 1024},
+        {ZMQ_IPV6, 1},
     };
     int64_t frame_max = MESSAGE_FRAME_BYTES_MAX;
     void *socket = zmq_socket(router->zmq, ZMQ_ROUTER);
@@ -103,7 +119,7 @@ static int socket_new(struct router *router, int hwm, void **ret_socket, struct 
     if (zmq_setsockopt(socket, ZMQ_MAXMSGSIZE, &frame_max, sizeof frame_max) ||
         set_option(socket, ZMQ_SNDHWM, hwm) || set_option(socket, ZMQ_RCVHWM, hwm))
         return err_from_zmq(err, "zmq_setsockopt");
-    return 0;
+    return router->gate ? gate_guard(router->gate, socket, err) : 0;
 }
 
 static bool is_loopback(const char *endpoint)
@@ -166,34 +182,61 @@ static int bind_any_port(struct router *router, const char *listen, struct err *
     return rc;
 }
 
-static int listen_on(struct router *router, const char *listen, bool insecure, struct err *err)
+/* May it be listened on, open as it is? */
+static int check_exposure(const char *address, const struct router_options *options,
+                          struct err *err)
 {
+    if (options->keys && options->insecure)
+        return err_set(err, ERR_INVALID, "--keys and --insecure contradict each other");
+    if (options->keys || options->insecure || is_loopback(address))
+        return 0;
+    (void)err_set(err, ERR_INVALID, "other machines can reach %s, and no keys are given",
+                  address);
+    return err_hint(err, "make keys (wyckmill keygen DIR) and add --keys DIR; --insecure on a "
+                         "network where everybody is trusted");
+}
+
+static int listen_on(struct router *router, const struct router_options *options,
+                     struct err *err)
+{
+    const char *listen = options->listen;
     int rc = any_port(listen) ? 0 : endpoint_parse(listen, router->address.endpoint, err);
     if (rc)
         return rc;
-    const char *address = any_port(listen) ? listen : router->address.endpoint;
-    if (!is_loopback(address) && !insecure) {
-        (void)err_set(err, ERR_INVALID,
-                      "other machines can reach %s, and this version has neither keys nor "
-                      "encryption",
-                      address);
-        return err_hint(err, "listen on tcp://127.0.0.1:PORT, or add --insecure on a network "
-                             "where everybody is trusted");
-    }
-    if ((rc = socket_new(router, CONTROL_HWM, &router->sockets[CHANNEL_CONTROL], err)) ||
+    rc = check_exposure(any_port(listen) ? listen : router->address.endpoint, options, err);
+    /* The gate is there before the first peer can be. */
+    if (rc == 0 && options->keys)
+        rc = gate_open(router->zmq, options->keys, options->log, options->log_context,
+                       &router->gate, err);
+    if (rc || (rc = socket_new(router, CONTROL_HWM, &router->sockets[CHANNEL_CONTROL], err)) ||
         (rc = socket_new(router, BULK_HWM, &router->sockets[CHANNEL_BULK], err)))
         return rc;
+    if (router->gate)
+        gate_forget(router->gate);
     return any_port(listen) ? bind_any_port(router, listen, err) : bind_both(router, err);
 }
 
-int router_open(const char *listen, bool insecure, struct router **ret_router, struct err *err)
+/* Each connection is an open file, also one that never says who it is. */
+static void raise_file_limit(void)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
+        limit.rlim_cur = limit.rlim_max;
+        (void)setrlimit(RLIMIT_NOFILE, &limit);
+    }
+}
+
+int router_open(const struct router_options *options, struct router **ret_router,
+                struct err *err)
 {
     struct router *router = mem_new(1, sizeof *router);
-    router->zmq = zmq_ctx_new();
-    int rc = router->zmq ? 0 : err_from_zmq(err, "zmq_ctx_new");
+    int rc = keys_check_library(options->keys, err);
+    raise_file_limit();
+    if (rc == 0 && !(router->zmq = zmq_ctx_new()))
+        rc = err_from_zmq(err, "zmq_ctx_new");
     if (rc == 0) {
-        (void)zmq_ctx_set(router->zmq, ZMQ_MAX_SOCKETS, 64);
-        rc = listen_on(router, listen, insecure, err);
+        (void)zmq_ctx_set(router->zmq, ZMQ_MAX_SOCKETS, SOCKETS_MAX);
+        rc = listen_on(router, options, err);
     }
     if (rc) {
         router_close(router);
@@ -210,6 +253,7 @@ void router_close(struct router *router)
     for (int channel = 0; channel < CHANNEL_COUNT; channel++)
         if (router->sockets[channel])
             (void)zmq_close(router->sockets[channel]);
+    gate_close(router->gate);
     if (router->zmq)
         (void)zmq_ctx_term(router->zmq);
     free(router);

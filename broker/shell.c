@@ -72,12 +72,6 @@ static void complain(struct shell *shell, struct outbox *outbox, struct span id,
               peer->complaints == PEER_COMPLAINTS_MAX ? " (the last one answered)" : "");
 }
 
-static bool is_ignored(const struct shell *shell, struct span id)
-{
-    const struct peer *peer = peers_find(shell->peers, id);
-    return peer && peer->complaints > PEER_COMPLAINTS_MAX;
-}
-
 static void send_welcome(struct shell *shell, struct span id)
 {
     struct message message = {
@@ -158,6 +152,7 @@ static void worker_gone(struct shell *shell, struct peer *peer, const char *how)
 static void on_hello(struct shell *shell, struct span id, const struct message *message)
 {
     const struct message_hello *hello = &message->hello;
+    char name[ALLOWED_NAME_SIZE + MESSAGE_TEXT_SIZE];
     struct err err;
     uint32_t profile_id;
     if (hello->slots == 0 || hello->credit < hello->slots) {
@@ -174,9 +169,12 @@ static void on_hello(struct shell *shell, struct span id, const struct message *
         complain(shell, shell->control_out, id, "too many workers");
         return;
     }
-    if (peer->hello && peer->boot != hello->boot)
+    if (peer->hello && (peer->boot != hello->boot || strcmp(peer->user, shell->user) != 0))
         worker_gone(shell, peer, "was replaced by another process");
-    copy_name(peer->name, sizeof peer->name, hello->name.text);
+    copy_name(peer->user, sizeof peer->user, shell->user);
+    (void)snprintf(name, sizeof name, "%s%s%s", shell->user, *shell->user ? "/" : "",
+                   hello->name.text);
+    copy_name(peer->name, sizeof peer->name, name);
     copy_name(peer->kinds_text, sizeof peer->kinds_text, hello->kinds.text);
     peer->hello = true;
     peer->boot = hello->boot;
@@ -190,11 +188,13 @@ static void on_hello(struct shell *shell, struct span id, const struct message *
 }
 
 /* The worker behind a message, known to the core. One that the broker does not know (it was
- * restarted) gets a WELCOME with the new epoch and says HELLO then; NULL. */
+ * restarted) gets a WELCOME with the new epoch and says HELLO then; NULL. A routing id is no
+ * identity: one that comes with another key than the one that said HELLO is not known. */
 static struct peer *require_worker(struct shell *shell, struct span id, uint64_t epoch)
 {
     struct peer *peer = peers_find(shell->peers, id);
-    if (!peer || !peer->hello || (epoch && epoch != shell->epoch)) {
+    if (!peer || !peer->hello || (epoch && epoch != shell->epoch) ||
+        strcmp(peer->user, shell->user) != 0) {
         if (!MUTANT(STRANGER_IGNORED))
             send_welcome(shell, id);
         return NULL;
@@ -218,7 +218,7 @@ static void on_goodbye(struct shell *shell, struct span id, const struct message
 {
     (void)message;
     struct peer *peer = peers_find(shell->peers, id);
-    if (peer && peer->hello) {
+    if (peer && peer->hello && !strcmp(peer->user, shell->user)) {
         worker_gone(shell, peer, "leaves");
         peer->hello = false;
     }
@@ -322,14 +322,47 @@ static on_message *const handlers[CHANNEL_COUNT][MESSAGE_TYPE_COUNT] = {
         },
 };
 
+/* Its key was taken from the list while it was connected. Told once; should the key come back,
+ * its next message counts again. */
+static void bar(struct shell *shell, struct outbox *outbox, struct span id)
+{
+    shell->refused++;
+    struct peer *peer = peers_add(shell->peers, id, shell->now_ms);
+    if (!peer || peer->barred)
+        return;
+    struct message message = {.type = MESSAGE_TYPE_problem};
+    message_text_set(&message.problem.sentence, "your key is not allowed any more");
+    outbox_put(outbox, id, &message);
+    shell_log(shell, LOG_NEWS, "the key of %s is not allowed any more",
+              peer->hello ? peer->name : "a peer");
+    worker_gone(shell, peer, "is shut out");
+    peer->barred = true;
+    peer->hello = false;
+}
+
+/* False: nothing of this peer is listened to. */
+static bool may_speak(struct shell *shell, struct outbox *outbox, struct span id,
+                      const char *user)
+{
+    struct peer *peer = peers_find(shell->peers, id);
+    if (shell->fatal.code || (peer && peer->complaints > PEER_COMPLAINTS_MAX))
+        return false;
+    if (!user)
+        bar(shell, outbox, id);
+    else if (peer)
+        peer->barred = false;
+    return user != NULL;
+}
+
 void shell_receive(struct shell *shell, enum channel channel, struct span peer,
-                   struct span frame)
+                   const char *user, struct span frame)
 {
     struct outbox *outbox = channel == CHANNEL_CONTROL ? shell->control_out : shell->bulk_out;
     struct message message;
     struct err err;
-    if (shell->fatal.code || is_ignored(shell, peer))
+    if (!may_speak(shell, outbox, peer, user))
         return;
+    shell->user = user;
     if (!frame.data) {
         complain(shell, outbox, peer, "a message is one frame");
     } else if (message_decode(frame, &message, &err)) {

@@ -64,6 +64,7 @@ struct shell {
 
     struct outbox *control_out, *bulk_out;
     struct peers *peers;
+    const char *user;               /* who sent the message that is handled now */
     uint32_t worker_next;           /* number for the next worker */
     char (*profiles)[PROFILE_SIZE]; /* by profile id - 1 */
     uint32_t n_profiles;
@@ -95,8 +96,9 @@ void shell_free(struct shell *shell);
 /* A round: its time, then all that was received, then its end: timers, one commit, plans,
  * answers. Returns for how many ms nothing needs to happen unless something is received. */
 void shell_begin_round(struct shell *shell, uint64_t now_ms);
+/* `user`: see router_frame. */
 void shell_receive(struct shell *shell, enum channel channel, struct span peer,
-                   struct span frame);
+                   const char *user, struct span frame);
 uint64_t shell_end_round(struct shell *shell);
 /* Say goodbye: what was collected is committed, workers are told when they shall end too. */
 void shell_leave(struct shell *shell);

@@ -31,9 +31,9 @@ static json_t *broker_json(const struct shell *shell)
 {
     char epoch[20];
     (void)snprintf(epoch, sizeof epoch, "%016llx", (unsigned long long)shell->epoch);
-    return json_pack("{s:s,s:I,s:s,s:f}", "endpoint", shell->address.endpoint, "pid",
+    return json_pack("{s:s,s:I,s:s,s:f,s:b}", "endpoint", shell->address.endpoint, "pid",
                      (json_int_t)getpid(), "epoch", epoch, "uptime_s",
-                     (double)shell->now_ms / 1000);
+                     (double)shell->now_ms / 1000, "keys", shell->options->keys != NULL);
 }
 
 static json_t *tasks_json(const struct shell *shell, const struct broker_counts *counts)
@@ -49,7 +49,8 @@ static json_t *worker_json(const struct shell *shell, const struct peer *peer,
                            const struct broker_worker *worker)
 {
     uint64_t silence_ms = shell->now_ms - worker->last_seen_ms;
-    return json_pack("{s:o,s:o,s:o,s:o,s:f}", "name", text(peer->name), "kinds",
+    return json_pack("{s:o,s:o,s:o,s:o,s:o,s:f}", "name", text(peer->name), "key",
+                     peer->user[0] ? text(peer->user) : json_null(), "kinds",
                      text(peer->kinds_text), "slots", integer(peer->slots), "leases",
                      integer(worker->leases), "last_seen_s", (double)silence_ms / 1000);
 }

@@ -6,6 +6,8 @@
 
 #include "common/err.h"
 
+#include "keys/keys.h"
+
 #include <argp.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -23,9 +25,9 @@ enum cli_exit {
 /* argv[0] is the subcommand's name. Returns an enum cli_exit. */
 typedef int cli_command(int argc, char **argv);
 
-cli_command cmd_run, cmd_broker, cmd_worker, cmd_slot, cmd_submit, cmd_status, cmd_ls, cmd_show,
-    cmd_lineage, cmd_export, cmd_fsck, cmd_spacegroup, cmd_label, cmd_encode, cmd_convert,
-    cmd_dataset, cmd_doctor;
+cli_command cmd_keygen, cmd_run, cmd_broker, cmd_worker, cmd_slot, cmd_submit, cmd_status,
+    cmd_ls, cmd_show, cmd_lineage, cmd_export, cmd_fsck, cmd_spacegroup, cmd_label, cmd_encode,
+    cmd_convert, cmd_dataset, cmd_doctor;
 
 /* "wyckmill COMMAND: sentence" and the hint on its own line, to stderr; with `json`, the object
  * {"error":{"code","message","hint"}} on stdout. Returns the exit code that fits the error. */
@@ -37,6 +39,13 @@ int cli_parse(const struct argp *argp, int argc, char **argv, void *input);
 
 /* The value of --symprec, Angstrom; a usage error when it is none. */
 double cli_symprec(struct argp_state *state, const char *text);
+
+/* The row of --keys for commands that talk to a broker. */
+#define CLI_KEYS_OPTION(key)                                                                   \
+    {                                                                                          \
+        "keys", (key), "DIR", 0,                                                               \
+            "own key pair, and broker.key, the broker's (default: $" KEYS_ENVIRONMENT ")", 0   \
+    }
 
 /* ---- progress on stderr: a bar on a terminal, a line every 10 s otherwise ---- */
 struct cli_progress {

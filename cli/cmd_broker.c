@@ -2,10 +2,11 @@
 #include "cli/cli.h"
 
 #include "broker/broker.h"
+#include "keys/keys.h"
 
 #include <string.h>
 
-enum { KEY_INSECURE = 256, KEY_EXIT_WHEN_IDLE };
+enum { KEY_INSECURE = 256, KEY_EXIT_WHEN_IDLE, KEY_KEYS };
 
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
@@ -22,6 +23,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         return 0;
     case 'q':
         options->verbosity = 0;
+        return 0;
+    case KEY_KEYS:
+        options->keys = arg;
         return 0;
     case KEY_INSECURE:
         options->insecure = true;
@@ -43,9 +47,13 @@ int cmd_broker(int argc, char **argv)
     static const struct argp_option rows[] = {
         {"store", 's', "DIR", 0, "where objects and results are kept; made if missing", 0},
         {"listen", 'l', "ADDR", 0,
-         "tcp://127.0.0.1:PORT (bulk data on PORT + 1; PORT 0: any) or ipc://PATH", 0},
+         "tcp://HOST:PORT (bulk data on PORT + 1; PORT 0: any) or ipc://PATH", 0},
+        {"keys", KEY_KEYS, "DIR", 0,
+         "encrypt, and talk only to those whose public key is in DIR/allowed/ (default: "
+         "$" KEYS_ENVIRONMENT "); `wyckmill keygen DIR` makes the broker's own",
+         0},
         {"insecure", KEY_INSECURE, NULL, 0,
-         "allow an address that other machines can reach, without encryption", 0},
+         "allow an address that other machines can reach, without keys", 0},
         {"exit-when-idle", KEY_EXIT_WHEN_IDLE, NULL, 0,
          "end when the submitted campaigns are over", 0},
         {"verbose", 'v', NULL, 0, "log every event as well", 0},
@@ -67,5 +75,6 @@ int cmd_broker(int argc, char **argv)
     int rc = cli_parse(&argp, argc, argv, &options);
     if (rc)
         return rc - 1;
+    options.keys = keys_folder(options.insecure && !options.keys ? "" : options.keys);
     return broker_run(&options, &err) ? cli_fail("broker", &err, false) : EXIT_DONE;
 }

@@ -10,6 +10,7 @@
 #include <openssl/crypto.h>
 #include <spglib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/statvfs.h>
 #include <sys/utsname.h>
 #include <unistd.h>
@@ -50,10 +51,23 @@ static bool check_cpu(void)
 
 static bool check_zmq(void)
 {
-    int major, minor, patch;
-    zmq_version(&major, &minor, &patch);
-    return check(major * 10000 + minor * 100 + patch >= 40303, "ZeroMQ is 4.3.3 or later",
-                 "earlier versions have remotely exploitable faults: upgrade libzmq");
+    struct err err = {0};
+    return check(keys_check_library(true, &err) == 0,
+                 "ZeroMQ is 4.3.3 or later, and can encrypt (CURVE)", err.text);
+}
+
+/* A broker needs one per connection, also per one that never says who it is. */
+static bool check_files(void)
+{
+    struct rlimit limit = {0};
+    char text[100];
+    (void)getrlimit(RLIMIT_NOFILE, &limit);
+    bool much = limit.rlim_max == RLIM_INFINITY || limit.rlim_max > INT32_MAX;
+    (void)snprintf(text, sizeof text, "a process may open %llu files",
+                   much ? (unsigned long long)INT32_MAX : (unsigned long long)limit.rlim_max);
+    return check(limit.rlim_max >= 4096, text,
+                 "a broker with many peers wants 4096: raise the limit (ulimit -Hn, or "
+                 "LimitNOFILE= of its systemd unit)");
 }
 
 static bool check_space(const char *path)
@@ -89,6 +103,7 @@ int cmd_doctor(int argc, char **argv)
                  (double)sysconf(_SC_PHYS_PAGES) * (double)sysconf(_SC_PAGESIZE) / (1 << 30));
     bool good = check_cpu();
     good &= check_zmq();
+    good &= check_files();
     good &= check_space(".");
     return good ? EXIT_DONE : EXIT_FAILED;
 }

@@ -22,6 +22,8 @@
 enum {
     OVERRIDES_MAX = 256,
     KEY_HELP_CONFIG = 256,
+    KEY_KEYS,
+    KEY_INSECURE,
     START_MS = 15000, /* for the broker to open its store and listen */
     LOOK_MS = 100,    /* between looks at the children and the status */
     WATCH_MS = 500,   /* for a status, before the children are looked at again */
@@ -30,7 +32,8 @@ enum {
 };
 
 struct options {
-    const char *path, *store, *out, *listen;
+    const char *path, *store, *out, *listen, *keys;
+    bool insecure;
     const char *overrides[OVERRIDES_MAX];
     uint32_t n_overrides, workers;
 };
@@ -65,6 +68,12 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         return 0;
     case 'l':
         options->listen = arg;
+        return 0;
+    case KEY_KEYS:
+        options->keys = arg;
+        return 0;
+    case KEY_INSECURE:
+        options->insecure = true;
         return 0;
     case 'w':
         parse_workers(options, arg, state);
@@ -177,6 +186,13 @@ static int interrupted(struct err *err)
     return err_set(err, ERR_INTERRUPTED, "stopped; the same command goes on from here");
 }
 
+/* Broker and workers are ours: their keys are those of --keys or none, whatever the environment
+ * says about another broker. */
+static const char *run_keys(const struct run *run)
+{
+    return run->options->keys ? run->options->keys : "";
+}
+
 /* Keep the children alive until a broker answers. */
 static int connect_broker(struct run *run, struct err *err)
 {
@@ -187,9 +203,10 @@ static int connect_broker(struct run *run, struct err *err)
             return rc;
         if (interrupts)
             return interrupted(err);
-        if (!client_open(run->address, 2 * LOOK_MS, &run->client, &last)) {
+        if (!client_open_keys(run->address, run_keys(run), 2 * LOOK_MS, &run->client, &last)) {
             client_close(take(run->client));
-            return client_open(run->address, CLIENT_TIMEOUT_MS, &run->client, err);
+            return client_open_keys(run->address, run_keys(run), CLIENT_TIMEOUT_MS,
+                                    &run->client, err);
         }
     }
     *err = last;
@@ -252,8 +269,12 @@ static int work(struct run *run, struct err *err)
     else if (!rc)
         rc = socket_address(options->store, run->address, sizeof run->address, err);
     if (!rc)
-        rc = supervisor_start(options->store, run->address, options->workers, &run->supervisor,
-                              err);
+        rc = supervisor_start(&(struct supervisor_options){.store = options->store,
+                                                           .address = run->address,
+                                                           .keys = run_keys(run),
+                                                           .insecure = options->insecure,
+                                                           .workers = options->workers},
+                              &run->supervisor, err);
     if (!rc)
         rc = connect_broker(run, err);
     if (!rc)
@@ -284,6 +305,11 @@ int cmd_run(int argc, char **argv)
         {"set", 'S', "KEY=VALUE", 0, "override a key of the campaign file; may be repeated", 0},
         {"listen", 'l', "ADDR", 0,
          "listen here, so that more workers can join (default: a private socket)", 0},
+        {"keys", KEY_KEYS, "DIR", 0,
+         "with --listen: encrypt, and talk only to those whose public key is in DIR/allowed/",
+         0},
+        {"insecure", KEY_INSECURE, NULL, 0,
+         "with --listen: allow an address that other machines can reach, without keys", 0},
         {"help-config", KEY_HELP_CONFIG, NULL, 0,
          "list the keys of campaign files with default, range, unit and meaning", 0},
         {0}};

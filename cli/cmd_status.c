@@ -10,8 +10,10 @@
 #include <stdio.h>
 #include <string.h>
 
+enum { KEY_KEYS = 256 };
+
 struct options {
-    const char *connect, *store;
+    const char *connect, *keys, *store;
     bool json;
 };
 
@@ -19,6 +21,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 {
     struct options *options = state->input;
     switch (key) {
+    case KEY_KEYS:
+        options->keys = arg;
+        return 0;
     case 'c':
         options->connect = arg;
         return 0;
@@ -87,11 +92,11 @@ static int store_status(const char *path, json_t **ret, struct err *err)
     return rc;
 }
 
-static int broker_status(const char *address, json_t **ret, struct err *err)
+static int broker_status(const char *address, const char *keys, json_t **ret, struct err *err)
 {
     cleanup(client_close_ptr) struct client *client = NULL;
     struct buf json = {0};
-    int rc = client_open(address, CLIENT_TIMEOUT_MS, &client, err);
+    int rc = client_open_keys(address, keys, CLIENT_TIMEOUT_MS, &client, err);
     if (!rc)
         rc = client_status(client, NULL, &json, err);
     if (!rc && !(*ret = json_loadb((const char *)json.data, json.size, 0, NULL)))
@@ -150,6 +155,7 @@ int cmd_status(int argc, char **argv)
 {
     static const struct argp_option rows[] = {
         {"connect", 'c', "ADDR", 0, "ask the broker at this address", 0},
+        CLI_KEYS_OPTION(KEY_KEYS),
         {"store", 's', "DIR", 0,
          "ask the broker of this store, or read the store when none runs (default: "
          "$WYCKMILL_STORE or .wyckmill/store)",
@@ -168,9 +174,9 @@ int cmd_status(int argc, char **argv)
     if (rc)
         return rc - 1;
     if (options.connect)
-        rc = broker_status(options.connect, &root, &err);
+        rc = broker_status(options.connect, options.keys, &root, &err);
     else if (broker_find(find_store_path(options.store), &address, NULL) ||
-             broker_status(address.endpoint, &root, NULL))
+             broker_status(address.endpoint, address.keys ? options.keys : "", &root, NULL))
         rc = store_status(options.store, &root, &err);
     if (rc)
         return cli_fail("status", &err, options.json);

@@ -8,10 +8,10 @@
 
 #include <stdio.h>
 
-enum { OVERRIDES_MAX = 256 };
+enum { OVERRIDES_MAX = 256, KEY_KEYS };
 
 struct options {
-    const char *path, *connect;
+    const char *path, *connect, *keys;
     const char *overrides[OVERRIDES_MAX];
     uint32_t n_overrides;
 };
@@ -20,6 +20,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 {
     struct options *options = state->input;
     switch (key) {
+    case KEY_KEYS:
+        options->keys = arg;
+        return 0;
     case 'c':
         options->connect = arg;
         return 0;
@@ -46,6 +49,7 @@ int cmd_submit(int argc, char **argv)
 {
     static const struct argp_option rows[] = {
         {"connect", 'c', "ADDR", 0, "the broker, tcp://HOST:PORT or ipc://PATH", 0},
+        CLI_KEYS_OPTION(KEY_KEYS),
         {"set", 'S', "KEY=VALUE", 0, "override a key of the campaign file; may be repeated", 0},
         {0}};
     const struct argp argp = {.options = rows,
@@ -65,7 +69,7 @@ int cmd_submit(int argc, char **argv)
         return rc - 1;
     rc = config_load(options.path, options.overrides, options.n_overrides, &file, &err);
     if (!rc) /* before the data are read: an unreachable broker is told at once */
-        rc = client_open(options.connect, CLIENT_TIMEOUT_MS, &client, &err);
+        rc = client_open_keys(options.connect, options.keys, CLIENT_TIMEOUT_MS, &client, &err);
     if (!rc)
         rc = ingest_read(&file, &source, &err);
     if (!rc)

@@ -1,5 +1,6 @@
 /* `wyckmill worker`: run tasks for a broker, on this machine or another. */
 #include "cli/cli.h"
+#include "keys/keys.h"
 #include "workers/runtime/worker.h"
 
 #include <errno.h>
@@ -18,6 +19,7 @@ enum {
     KEY_CACHE,
     KEY_CACHE_SIZE,
     KEY_TASK_TIME,
+    KEY_KEYS,
 };
 
 static int stop_pipe[2] = {-1, -1};
@@ -72,6 +74,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     case 's':
         options->slots = (uint32_t)parse_number("--slots", arg, 1, SLOTS_MAX, state);
         return 0;
+    case KEY_KEYS:
+        options->keys = arg;
+        return 0;
     case KEY_KINDS:
         options->kinds = arg;
         return 0;
@@ -102,6 +107,7 @@ int cmd_worker(int argc, char **argv)
 {
     static const struct argp_option rows[] = {
         {"connect", 'c', "ADDR", 0, "the broker, tcp://HOST:PORT or ipc://PATH", 0},
+        CLI_KEYS_OPTION(KEY_KEYS),
         {"slots", 's', "N", 0, "tasks at once (default: one per core)", 0},
         {"kinds", KEY_KINDS, "A,B", 0, "run only these kinds of tasks (default: all)", 0},
         {"cache", KEY_CACHE, "DIR", 0,
@@ -126,6 +132,7 @@ int cmd_worker(int argc, char **argv)
     int rc = cli_parse(&argp, argc, argv, &options);
     if (rc != 0)
         return rc - 1;
+    options.keys = keys_folder(options.keys);
     rc = watch_signals(&err);
     options.stop_fd = stop_pipe[0];
     if (rc == 0)

@@ -36,7 +36,7 @@ struct child {
 
 struct supervisor {
     int lock; /* on STORE/run.lock, as long as we live */
-    char *store, *address;
+    char *store, *address, *keys;
     uint32_t n; /* children; [0] is the broker */
     struct child *children;
 };
@@ -53,8 +53,10 @@ static int start(struct child *child, struct err *err)
     int log = open(child->log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
     if (log < 0)
         return err_errno(err, errno, "open '%s'", child->log);
-    /* Neither broker nor worker computes (slots do): no thread pool for them. */
-    static const char *const environment[] = {"OPENBLAS_NUM_THREADS=1", NULL};
+    /* Neither broker nor worker computes (slots do): no thread pool for them. Keys come as
+     * an argument, or not at all. */
+    static const char *const environment[] = {"OPENBLAS_NUM_THREADS=1", KEYS_ENVIRONMENT "=",
+                                              NULL};
     const struct spawn spawn = {.program = SPAWN_SELF,
                                 .argv = (char *const *)child->arguments,
                                 .environment = environment,
@@ -118,7 +120,8 @@ int supervisor_step(struct supervisor *supervisor, struct err *err)
     return 0;
 }
 
-static void set_child(struct supervisor *supervisor, uint32_t i, const char *folder)
+static void set_child(struct supervisor *supervisor, uint32_t i, const char *folder,
+                      bool insecure)
 {
     struct child *child = &supervisor->children[i];
     const char *broker[] = {
@@ -126,15 +129,20 @@ static void set_child(struct supervisor *supervisor, uint32_t i, const char *fol
         supervisor->address, NULL};
     const char *worker[] = {"wyckmill", "worker", "--connect", supervisor->address,
                             "--slots",  "1",      NULL};
+    size_t n = i == 0 ? sizeof broker / sizeof *broker : sizeof worker / sizeof *worker;
     if (i == 0)
         (void)snprintf(child->name, sizeof child->name, "broker");
     else
         (void)snprintf(child->name, sizeof child->name, "worker-%u", i);
     (void)snprintf(child->log, sizeof child->log, "%s/%s.log", folder, child->name);
-    if (i == 0)
-        memcpy(child->arguments, broker, sizeof broker);
-    else
-        memcpy(child->arguments, worker, sizeof worker);
+    memcpy(child->arguments, i == 0 ? broker : worker, n * sizeof *broker);
+    n--; /* over the NULL; those behind are NULL from the beginning */
+    if (supervisor->keys[0]) {
+        child->arguments[n++] = "--keys";
+        child->arguments[n++] = supervisor->keys;
+    }
+    if (i == 0 && insecure)
+        child->arguments[n++] = "--insecure";
 }
 
 /* One supervisor per store: two would start a broker each, of which one cannot work. */
@@ -155,24 +163,25 @@ static int take_lock(const char *store, int *ret_lock, struct err *err)
     return 0;
 }
 
-int supervisor_start(const char *store, const char *address, uint32_t workers,
+int supervisor_start(const struct supervisor_options *options,
                      struct supervisor **ret_supervisor, struct err *err)
 {
     char folder[PATH_BYTES_MAX / 2];
-    (void)snprintf(folder, sizeof folder, "%s/log", store);
+    (void)snprintf(folder, sizeof folder, "%s/log", options->store);
     int lock = -1, rc = file_make_folder(folder, err);
     if (!rc)
-        rc = take_lock(store, &lock, err);
+        rc = take_lock(options->store, &lock, err);
     if (rc)
         return rc;
     struct supervisor *supervisor = mem_new(1, sizeof *supervisor);
     supervisor->lock = lock;
-    supervisor->store = mem_text(store);
-    supervisor->address = mem_text(address);
-    supervisor->n = workers + 1;
+    supervisor->store = mem_text(options->store);
+    supervisor->address = mem_text(options->address);
+    supervisor->keys = mem_text(options->keys);
+    supervisor->n = options->workers + 1;
     supervisor->children = mem_new(supervisor->n, sizeof *supervisor->children);
     for (uint32_t i = 0; i < supervisor->n; i++)
-        set_child(supervisor, i, folder);
+        set_child(supervisor, i, folder, options->insecure);
     for (uint32_t i = 0; !rc && i < supervisor->n; i++)
         rc = start(&supervisor->children[i], err);
     if (rc) {
@@ -237,6 +246,7 @@ void supervisor_free(struct supervisor *supervisor)
     (void)close(supervisor->lock);
     free(supervisor->store);
     free(supervisor->address);
+    free(supervisor->keys);
     free(supervisor->children);
     free(supervisor);
 }

@@ -11,10 +11,17 @@ enum { SUPERVISE_WORKERS_MAX = 256 };
 
 struct supervisor;
 
-/* Start a broker on `store` that listens at `address`, and `workers` workers that connect to
- * it. Their logs go to STORE/log/. Errors: ERR_BUSY (another supervisor has the store), ERR_IO,
- * ERR_NOT_FOUND (folder), ERR_FULL. */
-int supervisor_start(const char *store, const char *address, uint32_t workers,
+struct supervisor_options {
+    const char *store, *address;
+    const char *keys; /* folder, "" none; whatever the environment says */
+    bool insecure;    /* see `wyckmill broker --insecure` */
+    uint32_t workers;
+};
+
+/* Start a broker on the store that listens at the address, and workers that connect to it.
+ * Copies the options. Their logs go to STORE/log/. Errors: ERR_BUSY (another supervisor has the
+ * store), ERR_IO, ERR_NOT_FOUND (folder), ERR_FULL. */
+int supervisor_start(const struct supervisor_options *options,
                      struct supervisor **ret_supervisor, struct err *err);
 
 /* Look after the children: a dead one is started again, after a pause that doubles. Call often.
@@ -24,8 +31,8 @@ int supervisor_step(struct supervisor *supervisor, struct err *err);
 
 /* Ask the workers to leave and wait at most `wait_ms` for them to finish and deliver what they
  * run, while the broker is still there to take it; then the broker. Nobody is restarted any
- * more; who stays is killed, and so are all at once when *hurry changes. Returns whether all had
- * ended by themselves. */
+ * more; who stays is killed, and so are all at once when *hurry changes. Returns whether all
+ * had ended by themselves. */
 bool supervisor_end(struct supervisor *supervisor, int wait_ms, const volatile int *hurry);
 /* Kills whom supervisor_end did not end. NULL allowed. */
 void supervisor_free(struct supervisor *supervisor);

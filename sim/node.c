@@ -125,7 +125,7 @@ void sim_broker_round(struct sim *sim)
         struct sim_inbox *item = &sim->inbox[i];
         if (!sim->dying)
             shell_receive(sim->shell, item->channel, (struct span){item->peer, SIM_PEER_SIZE},
-                          buf_span(&item->frame));
+                          "", buf_span(&item->frame));
         buf_done(&item->frame);
     }
     sim->n_inbox = 0;

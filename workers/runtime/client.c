@@ -13,6 +13,8 @@ enum { ASK_AGAIN_MS = 1000 };
 
 struct client {
     void *context, *control, *bulk;
+    struct net_watch watch;
+    const char *folder; /* of keys, NULL: none. Borrowed while opening */
     char address[ENDPOINT_SIZE];
     int timeout_ms;
 };
@@ -45,6 +47,17 @@ static int receive(void *socket, enum message_type want, zmq_msg_t *frame,
     return 0;
 }
 
+/* A broker that does not let us in would stay silent for ever: say so at once. */
+static int check_refusal(struct client *client, struct err *err)
+{
+    enum net_event event;
+    enum net_refusal refusal;
+    while (net_watch_next(&client->watch, &event, &refusal))
+        if (event == NET_REFUSED)
+            return net_refusal_err(refusal, client->address, client->folder, err);
+    return 0;
+}
+
 /* Ask, repeat each second, until an answer of type `want` comes. */
 static int ask(struct client *client, void *socket, const struct message *question,
                enum message_type want, zmq_msg_t *frame, struct message *ret_answer,
@@ -58,6 +71,8 @@ static int ask(struct client *client, void *socket, const struct message *questi
         if (now - asked >= ASK_AGAIN_MS && !net_send(socket, question, NULL))
             asked = now;
         int rc = receive(socket, want, frame, ret_answer, err);
+        if (!rc)
+            rc = check_refusal(client, err);
         if (rc)
             return rc < 0 ? rc : 0;
         /* Not connected yet: look again soon. */
@@ -66,34 +81,62 @@ static int ask(struct client *client, void *socket, const struct message *questi
     }
 }
 
-int client_open(const char *address, int timeout_ms, struct client **ret_client,
-                struct err *err)
+static int connect_both(struct client *client, struct err *err)
 {
     char bulk[ENDPOINT_SIZE];
-    cleanup(client_close_ptr) struct client *client = mem_new(1, sizeof *client);
-    client->timeout_ms = timeout_ms;
-    int rc = endpoint_parse(address, client->address, err);
+    struct keys keys;
+    int rc = keys_check_library(client->folder, err);
     if (!rc)
         rc = endpoint_bulk(client->address, bulk, err);
+    if (!rc && client->folder)
+        rc = keys_read(client->folder, &keys, err);
     if (rc)
         return rc;
+    const struct keys *use = client->folder ? &keys : NULL;
     client->context = zmq_ctx_new();
-    rc = net_connect(client->context, client->address, &client->control, err);
+    rc = net_connect(client->context, client->address, use, &client->control, err);
     if (!rc)
-        rc = net_connect(client->context, bulk, &client->bulk, err);
+        rc = net_watch_open(client->context, client->control, use, &client->watch, err);
+    if (!rc)
+        rc = net_connect(client->context, bulk, use, &client->bulk, err);
+    if (use)
+        keys_done(&keys);
+    return rc;
+}
+
+int client_open_keys(const char *address, const char *keys, int timeout_ms,
+                     struct client **ret_client, struct err *err)
+{
+    cleanup(client_close_ptr) struct client *client = mem_new(1, sizeof *client);
+    client->timeout_ms = timeout_ms;
+    client->folder = keys_folder(keys);
+    int rc = endpoint_parse(address, client->address, err);
+    if (!rc)
+        rc = connect_both(client, err);
     struct buf status = {0};
     if (!rc)
         rc = client_status(client, NULL, &status, err);
     buf_done(&status);
+    /* Who was let in once and is refused later (a restarted broker with another list) only
+     * finds nobody answering. */
+    net_watch_close(&client->watch, client->control);
+    client->folder = NULL;
     if (!rc)
         *ret_client = take(client);
     return rc;
+}
+
+int client_open(const char *address, int timeout_ms, struct client **ret_client,
+                struct err *err)
+{
+    return client_open_keys(address, NULL, timeout_ms, ret_client, err);
 }
 
 void client_close(struct client *client)
 {
     if (!client)
         return;
+    net_watch_close(&client->watch, client->control);
     net_close(client->control, 0);
     net_close(client->bulk, 0);
     if (client->context)

@@ -14,8 +14,12 @@ struct client;
 
 enum { CLIENT_TIMEOUT_MS = 3000 };
 
-/* Errors: ERR_INVALID (address); ERR_NETWORK with a hint when nobody answers within
- * `timeout_ms`. */
+/* `keys`: folder (keys/keys.h); NULL: the environment's, "" none. Errors: ERR_INVALID
+ * (address); those of keys_read; ERR_CONFIG when the broker does not let us in; ERR_NETWORK
+ * when nobody answers within `timeout_ms`. Most with a hint. */
+int client_open_keys(const char *address, const char *keys, int timeout_ms,
+                     struct client **ret_client, struct err *err);
+/* With the environment's keys. */
 int client_open(const char *address, int timeout_ms, struct client **ret_client,
                 struct err *err);
 void client_close(struct client *client);

@@ -3,6 +3,7 @@
 
 #include "common/cleanup.h"
 #include "common/mem.h"
+#include "proto/endpoint.h"
 #include "workers/runtime/clock.h"
 
 #include <errno.h>
@@ -12,13 +13,13 @@
 #include <stdlib.h>
 
 #define PAIR_ENDPOINT "inproc://link"
-#define MONITOR_ENDPOINT "inproc://link-monitor"
 
 enum {
     HELLO_MS = 1000, /* between HELLOs that get no WELCOME */
     ALIVE_MS_MIN = 50,
     ALIVE_MS_MAX = 60000,
     LINGER_MS = 1000,
+    REFUSED_MS = 2000, /* until a broker that refused us is asked again */
 };
 
 struct link {
@@ -26,9 +27,15 @@ struct link {
     void *main; /* main thread's end of the pair */
     pthread_t thread;
     atomic_uint_least64_t step_ms;
+    atomic_int refusal; /* enum net_refusal */
 
     /* the thread's own */
-    void *pair, *control, *monitor;
+    void *context;
+    char endpoint[ENDPOINT_SIZE];
+    const struct keys *keys;
+    void *pair, *control;
+    struct net_watch watch;
+    uint64_t again_ms; /* refused: connect anew then; UINT64_MAX: not refused */
     bool welcomed;
     uint32_t hellos; /* not yet answered */
     uint64_t epoch;
@@ -60,25 +67,27 @@ static void lose(struct link *link)
     link->next_ms = clock_ms() + HELLO_MS;
 }
 
+/* libzmq does not come back after a refusal; a new socket does. */
+static void on_refusal(struct link *link, enum net_refusal refusal)
+{
+    lose(link);
+    link->again_ms = clock_ms() + REFUSED_MS;
+    if (atomic_exchange(&link->refusal, (int)refusal) != (int)refusal)
+        (void)net_send_frame(link->pair, (struct span){0}, NULL);
+}
+
 /* Connections are news for speed's sake only: without WELCOME there is a HELLO every second
- * anyway. A monitor event has two parts: number (16 bits) and value, then the address. */
+ * anyway. */
 static void on_monitor(struct link *link)
 {
-    zmq_msg_t part;
-    for (;;) {
-        (void)zmq_msg_init(&part);
-        if (zmq_msg_recv(&part, link->monitor, ZMQ_DONTWAIT) < 0) {
-            (void)zmq_msg_close(&part);
-            return;
-        }
-        uint16_t event = 0;
-        bool first = zmq_msg_more(&part);
-        if (first && zmq_msg_size(&part) >= sizeof event)
-            memcpy(&event, zmq_msg_data(&part), sizeof event);
-        (void)zmq_msg_close(&part);
-        if (event == ZMQ_EVENT_HANDSHAKE_SUCCEEDED && link->hellos == 0)
+    enum net_event event;
+    enum net_refusal refusal;
+    while (net_watch_next(&link->watch, &event, &refusal)) {
+        if (event == NET_CONNECTED && link->hellos == 0)
             say_hello(link);
-        else if (event == ZMQ_EVENT_DISCONNECTED)
+        else if (event == NET_REFUSED)
+            on_refusal(link, refusal);
+        else if (event == NET_LOST)
             lose(link);
     }
 }
@@ -91,6 +100,7 @@ static void on_welcome(struct link *link, const struct message_welcome *welcome)
                                                : alive_ms;
     link->epoch = welcome->epoch;
     link->welcomed = true;
+    atomic_store(&link->refusal, NET_NOT_REFUSED);
     link->next_ms = clock_ms() + link->alive_ms;
     if (link->hellos > 0)
         link->hellos--;
@@ -133,20 +143,42 @@ static bool on_pair(struct link *link)
     return stay;
 }
 
+static int connect_broker(struct link *link, struct err *err)
+{
+    int rc = net_connect(link->context, link->endpoint, link->keys, &link->control, err);
+    if (rc == 0)
+        rc = net_watch_open(link->context, link->control, link->keys, &link->watch, err);
+    link->again_ms = UINT64_MAX;
+    return rc;
+}
+
+static void disconnect(struct link *link, int linger_ms)
+{
+    net_watch_close(&link->watch, link->control);
+    net_close(link->control, linger_ms);
+    link->control = NULL;
+}
+
 static void *run(void *context)
 {
     struct link *link = context;
     for (bool stay = true; stay;) {
         zmq_pollitem_t items[] = {{.socket = link->pair, .events = ZMQ_POLLIN},
                                   {.socket = link->control, .events = ZMQ_POLLIN},
-                                  {.socket = link->monitor, .events = ZMQ_POLLIN}};
+                                  {.socket = link->watch.monitor, .events = ZMQ_POLLIN}};
         uint64_t now_ms = clock_ms();
-        long timeout_ms = link->next_ms > now_ms ? (long)(link->next_ms - now_ms) : 0;
+        uint64_t then_ms = link->next_ms < link->again_ms ? link->next_ms : link->again_ms;
+        long timeout_ms = then_ms > now_ms ? (long)(then_ms - now_ms) : 0;
         if (zmq_poll(items, 3, timeout_ms) < 0 && errno != EINTR)
             break;
         on_monitor(link);
         on_control(link);
         stay = on_pair(link);
+        if (clock_ms() >= link->again_ms) {
+            disconnect(link, 0);
+            if (connect_broker(link, NULL) != 0)
+                break;
+        }
         if (clock_ms() >= link->next_ms) {
             if (link->welcomed)
                 say_alive(link);
@@ -154,9 +186,7 @@ static void *run(void *context)
                 say_hello(link);
         }
     }
-    (void)zmq_socket_monitor(link->control, NULL, 0);
-    net_close(link->monitor, 0);
-    net_close(link->control, LINGER_MS);
+    disconnect(link, LINGER_MS);
     net_close(link->pair, 0);
     return NULL;
 }
@@ -171,16 +201,6 @@ static int make_pair(void *context, struct link *link, struct err *err)
     return 0;
 }
 
-static int make_monitor(void *context, struct link *link, struct err *err)
-{
-    int events = ZMQ_EVENT_HANDSHAKE_SUCCEEDED | ZMQ_EVENT_DISCONNECTED;
-    link->monitor = zmq_socket(context, ZMQ_PAIR);
-    if (!link->monitor || zmq_socket_monitor(link->control, MONITOR_ENDPOINT, events) != 0 ||
-        zmq_connect(link->monitor, MONITOR_ENDPOINT) != 0)
-        return err_set(err, ERR_IO, "watch a connection: %s", zmq_strerror(errno));
-    return 0;
-}
-
 /* Signals are for the main thread. */
 static int start_thread(struct link *link, struct err *err)
 {
@@ -192,23 +212,24 @@ static int start_thread(struct link *link, struct err *err)
     return rc == 0 ? 0 : err_errno(err, rc, "start a thread");
 }
 
-int link_open(void *context, const char *endpoint, const struct message_hello *hello,
-              struct link **ret_link, struct err *err)
+int link_open(void *context, const char *endpoint, const struct keys *keys,
+              const struct message_hello *hello, struct link **ret_link, struct err *err)
 {
     struct link *link = mem_new(1, sizeof *link);
     link->hello = (struct message){.type = MESSAGE_TYPE_hello, .hello = *hello};
+    link->context = context;
+    link->keys = keys;
+    (void)snprintf(link->endpoint, sizeof link->endpoint, "%s", endpoint);
     atomic_init(&link->step_ms, clock_ms());
+    atomic_init(&link->refusal, NET_NOT_REFUSED);
     link->next_ms = clock_ms() + HELLO_MS;
     int rc = make_pair(context, link, err);
     if (rc == 0)
-        rc = net_connect(context, endpoint, &link->control, err);
-    if (rc == 0)
-        rc = make_monitor(context, link, err);
+        rc = connect_broker(link, err);
     if (rc == 0)
         rc = start_thread(link, err);
     if (rc != 0) {
-        net_close(link->monitor, 0);
-        net_close(link->control, 0);
+        disconnect(link, 0);
         net_close(link->pair, 0);
         net_close(link->main, 0);
         free(link);
@@ -232,6 +253,11 @@ void link_close(struct link *link)
 void *link_socket(struct link *link)
 {
     return link->main;
+}
+
+enum net_refusal link_refusal(const struct link *link)
+{
+    return (enum net_refusal)atomic_load(&link->refusal);
 }
 
 void link_send(struct link *link, const struct message *message)

@@ -15,15 +15,18 @@ enum { LINK_STUCK_MS = 5 * 60 * 1000 };
 
 struct link;
 
-/* Copies `hello`. Errors: ERR_INVALID (address), ERR_IO. */
-int link_open(void *context, const char *endpoint, const struct message_hello *hello,
-              struct link **ret_link, struct err *err);
+/* Copies `hello`; borrows `keys` (NULL: none). Errors: ERR_INVALID (address, keys), ERR_IO. */
+int link_open(void *context, const char *endpoint, const struct keys *keys,
+              const struct message_hello *hello, struct link **ret_link, struct err *err);
 /* Sends what is queued for at most a second, ends the thread. */
 void link_close(struct link *link);
 
 /* The socket to wait on; net_receive from it gives the broker's frames, WELCOME first. An empty
- * frame says: the connection is lost (until the next WELCOME). Main thread only. */
+ * frame says: the connection is lost (until the next WELCOME), or link_refusal has news. Main
+ * thread only. */
 void *link_socket(struct link *link);
+/* Why the broker does not let us in; it is asked again every few seconds. */
+enum net_refusal link_refusal(const struct link *link);
 /* To the broker; dropped when there is no connection (what matters is repeated). */
 void link_send(struct link *link, const struct message *message);
 /* "The main thread makes steps." */

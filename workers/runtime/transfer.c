@@ -72,7 +72,8 @@ int transfer_connect(struct transfer *transfer, const char *endpoint, uint64_t e
     bool moved = !transfer->socket || strcmp(transfer->endpoint, endpoint) != 0;
     if (moved) {
         void *socket;
-        int rc = net_connect(transfer->zmq_context, endpoint, &socket, err);
+        int rc =
+            net_connect(transfer->zmq_context, endpoint, transfer->owner.keys, &socket, err);
         if (rc != 0)
             return rc;
         net_close(transfer->socket, 0);

@@ -9,6 +9,7 @@
 
 #include "common/err.h"
 #include "common/hash.h"
+#include "keys/keys.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -27,6 +28,7 @@ struct transfer_owner {
      * checked (get). Else: ERR_NOT_FOUND (get: the broker has no such object), ERR_INVALID
      * (put: refused), ERR_CORRUPT, or what read or write said. */
     void (*done)(void *context, bool put, const struct hash *id, int rc, const struct err *err);
+    const struct keys *keys; /* of the bulk socket; NULL: none. Borrowed */
 };
 
 /* Copies `owner`. Nothing happens before transfer_connect. */

@@ -25,6 +25,8 @@ enum {
 
 struct worker {
     const struct worker_options *options;
+    struct keys keys;
+    enum net_refusal refused; /* the last one that was told */
     char endpoint[ENDPOINT_SIZE];
     void *context;
     struct cache *cache;
@@ -180,17 +182,32 @@ static void on_welcome(struct worker *worker, const struct message_welcome *welc
     if (!worker->online)
         say(worker, "connected to %s", worker->endpoint);
     worker->online = true;
+    worker->refused = NET_NOT_REFUSED;
     worker->epoch = welcome->epoch;
     if (renewed)
         attempts_renew(worker->attempts);
 }
 
+/* Told once per reason: it is asked again and again. */
+static void tell_refusal(struct worker *worker)
+{
+    struct err err;
+    enum net_refusal refusal = link_refusal(worker->link);
+    if (refusal == NET_NOT_REFUSED || refusal == worker->refused)
+        return;
+    worker->refused = refusal;
+    (void)net_refusal_err(refusal, worker->endpoint, worker->options->keys, &err);
+    say(worker, "%s: %s; asking again until it does", err.text, err.hint);
+}
+
 static void on_lost(struct worker *worker)
 {
-    if (worker->online)
+    if (worker->online) {
         say(worker, "lost the broker at %s; trying to reach it again", worker->endpoint);
+        worker->offline_ms = clock_ms();
+    }
     worker->online = false;
-    worker->offline_ms = clock_ms();
+    tell_refusal(worker);
 }
 
 static void on_problem(struct worker *worker, const char *sentence)
@@ -334,15 +351,20 @@ static int begin(struct worker *worker, struct err *err)
     uint64_t bytes_max = options->cache_bytes_max > WORKER_CACHE_BYTES_MIN
                              ? options->cache_bytes_max
                              : WORKER_CACHE_BYTES_MIN;
+    const struct keys *keys = options->keys ? &worker->keys : NULL;
     int rc = endpoint_parse(options->connect, worker->endpoint, err);
+    if (rc == 0)
+        rc = keys_check_library(keys, err);
+    if (rc == 0 && keys)
+        rc = keys_read(options->keys, &worker->keys, err);
     if (rc == 0)
         rc = cache_open(options->cache, bytes_max, &worker->cache, err);
     if (rc != 0)
         return rc;
     worker->context = zmq_ctx_new();
-    worker->transfer =
-        transfer_new(worker->context,
-                     &(struct transfer_owner){worker, read_object, write_object, transferred});
+    worker->transfer = transfer_new(
+        worker->context,
+        &(struct transfer_owner){worker, read_object, write_object, transferred, keys});
     const struct attempts_owner owner = {.cache = worker->cache,
                                          .transfer = worker->transfer,
                                          .context = worker,
@@ -352,7 +374,7 @@ static int begin(struct worker *worker, struct err *err)
     rc = attempts_new(&owner, &worker->attempts, err);
     introduce(options, &hello);
     if (rc == 0)
-        rc = link_open(worker->context, worker->endpoint, &hello, &worker->link, err);
+        rc = link_open(worker->context, worker->endpoint, keys, &hello, &worker->link, err);
     return rc;
 }
 
@@ -368,6 +390,7 @@ static void end(struct worker *worker)
     cache_close(worker->cache);
     if (worker->context)
         (void)zmq_ctx_term(worker->context);
+    keys_done(&worker->keys);
 }
 
 int worker_run(const struct worker_options *options, struct err *err)

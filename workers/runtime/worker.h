@@ -10,6 +10,7 @@
 
 struct worker_options {
     const char *connect; /* control address of the broker */
+    const char *keys;    /* folder (keys/keys.h), NULL: none */
     uint32_t slots;      /* 1..ATTEMPTS_SLOTS_MAX */
     const char *kinds;   /* comma-separated, NULL: all of the table */
     const char *cache;   /* folder, NULL: the default (cache.h) */
@@ -25,8 +26,10 @@ struct worker_options {
 
 enum { WORKER_CACHE_BYTES_MIN = 64 << 20 };
 
-/* Serves until asked to leave: 0. Errors: ERR_INVALID (options), ERR_IO, ERR_BUSY (cache),
- * ERR_UNSUPPORTED (this machine cannot run tasks as they must run). */
+/* Serves until asked to leave: 0. A broker that does not let us in is asked
+ * again until it does; `say` tells why. Errors: ERR_INVALID (options), those of keys_read,
+ * ERR_IO, ERR_BUSY (cache), ERR_UNSUPPORTED (this machine cannot run tasks as they must run).
+ */
 int worker_run(const struct worker_options *options, struct err *err);
 
 #endif

@@ -954,9 +954,19 @@ static void test_broker__refuses_what_it_cannot_serve(void **state)
     struct err err = {0};
     struct broker_options options = {.store = bench->folder, .listen = "tcp://0.0.0.0:7700"};
     assert_int_equal(broker_run(&options, &err), ERR_INVALID);
-    assert_string_equal(err.text, "other machines can reach tcp://0.0.0.0:7700, and this "
-                                  "version has neither keys nor encryption");
+    assert_string_equal(err.text,
+                        "other machines can reach tcp://0.0.0.0:7700, and no keys are "
+                        "given");
+    assert_non_null(strstr(err.hint, "wyckmill keygen"));
     assert_non_null(strstr(err.hint, "--insecure"));
+    options.insecure = true;
+    options.keys = bench->folder;
+    assert_int_equal(broker_run(&options, &err), ERR_INVALID);
+    assert_non_null(strstr(err.text, "contradict"));
+    options.insecure = false;
+    assert_int_equal(broker_run(&options, &err), ERR_NOT_FOUND);
+    assert_non_null(strstr(err.text, "secret.key"));
+    options.keys = NULL;
     options.listen = "tcp://example.org:0";
     assert_int_equal(broker_run(&options, &err), ERR_INVALID);
     options.listen = "127.0.0.1:65535";

@@ -68,8 +68,8 @@ static int setup(void **state)
     f->context = zmq_ctx_new();
     f->now_ms = 1000;
     f->rng = rng_stream(1, 2, 3, 4);
-    f->transfer =
-        transfer_new(f->context, &(struct transfer_owner){f, read_object, write_object, done});
+    f->transfer = transfer_new(
+        f->context, &(struct transfer_owner){f, read_object, write_object, done, NULL});
     assert_int_equal(transfer_connect(f->transfer, "ipc://relative", 1, NULL), 0);
     char bulk[160];
     (void)snprintf(bulk, sizeof bulk, "%s-bulk", f->fake.endpoint);
