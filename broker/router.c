@@ -217,12 +217,22 @@ static int listen_on(struct router *router, const struct router_options *options
 }
 
 /* Each connection is an open file, also one that never says who it is. */
-static void raise_file_limit(void)
+static void raise_file_limit(const struct router_options *options)
 {
     struct rlimit limit;
-    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
+        return;
+    if (limit.rlim_cur < limit.rlim_max) {
         limit.rlim_cur = limit.rlim_max;
         (void)setrlimit(RLIMIT_NOFILE, &limit);
+    }
+    if (limit.rlim_max < ROUTER_FILES_MIN && options->log) {
+        char line[160];
+        (void)snprintf(line, sizeof line,
+                       "only %llu files may be open, each connection is one or two: raise the "
+                       "limit (ulimit -Hn, LimitNOFILE=) to %d",
+                       (unsigned long long)limit.rlim_max, ROUTER_FILES_MIN);
+        options->log(options->log_context, line);
     }
 }
 
@@ -231,7 +241,7 @@ int router_open(const struct router_options *options, struct router **ret_router
 {
     struct router *router = mem_new(1, sizeof *router);
     int rc = keys_check_library(options->keys, err);
-    raise_file_limit();
+    raise_file_limit(options);
     if (rc == 0 && !(router->zmq = zmq_ctx_new()))
         rc = err_from_zmq(err, "zmq_ctx_new");
     if (rc == 0) {

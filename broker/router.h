@@ -10,7 +10,10 @@
 
 enum channel { CHANNEL_CONTROL, CHANNEL_BULK, CHANNEL_COUNT };
 
-enum { ROUTER_LEAVE_MS = 500 }; /* for the last frames to get out */
+enum {
+    ROUTER_LEAVE_MS = 500,   /* for the last frames to get out */
+    ROUTER_FILES_MIN = 4096, /* with a lower limit of open files it warns */
+};
 
 struct router;
 
@@ -27,9 +30,9 @@ struct router_options {
     void *log_context;
 };
 
-/* Raises the process's limit of open files to what the system allows. Errors: ERR_INVALID
- * (address, or reachable from other machines without `keys` or `insecure`), ERR_NETWORK,
- * ERR_UNSUPPORTED (libzmq), those of gate_open. */
+/* Raises the process's limit of open files to what the system allows, and logs a low one.
+ * Errors: ERR_INVALID (address, or reachable from other machines without `keys` or `insecure`),
+ * ERR_NETWORK, ERR_UNSUPPORTED (libzmq), those of gate_open. */
 int router_open(const struct router_options *options, struct router **ret_router,
                 struct err *err);
 void router_close(struct router *router);

@@ -3,6 +3,7 @@
 
 #include "cli/version.h"
 #include "cli/version_commit.h"
+#include "broker/router.h"
 #include "proto/action.h"
 
 #include <lmdb.h>
@@ -65,7 +66,7 @@ static bool check_files(void)
     bool much = limit.rlim_max == RLIM_INFINITY || limit.rlim_max > INT32_MAX;
     (void)snprintf(text, sizeof text, "a process may open %llu files",
                    much ? (unsigned long long)INT32_MAX : (unsigned long long)limit.rlim_max);
-    return check(limit.rlim_max >= 4096, text,
+    return check(limit.rlim_max >= ROUTER_FILES_MIN, text,
                  "a broker with many peers wants 4096: raise the limit (ulimit -Hn, or "
                  "LimitNOFILE= of its systemd unit)");
 }
