@@ -179,6 +179,18 @@ static void disk_rest(struct backend *backend)
     (void)backend;
 }
 
+static void disk_hold(struct backend *backend, bool hold)
+{
+    (void)backend;
+    (void)hold; /* nobody else writes */
+}
+
+static int disk_copy(struct backend *backend, const char *folder, struct err *err)
+{
+    struct sim_disk *disk = disk_of(backend);
+    return disk->inner->ops->copy(disk->inner, folder, err);
+}
+
 static void disk_close(struct backend *backend)
 {
     (void)backend; /* the disk stays */
@@ -199,6 +211,8 @@ struct sim_disk *sim_disk_new(struct sim *sim)
         .erase = disk_erase,
         .clear = disk_clear,
         .rest = disk_rest,
+        .hold = disk_hold,
+        .copy = disk_copy,
         .close = disk_close,
     };
     struct sim_disk *disk = mem_new(1, sizeof *disk);
