@@ -468,6 +468,14 @@ bool store_has(struct store *store, const struct hash *id)
     return rc == 0;
 }
 
+bool store_has_pruned(struct store *store)
+{
+    struct span key;
+    bool found = store->backend->ops->last(store->backend, TABLE_PRUNED, &key, NULL) == 0;
+    rest(store);
+    return found;
+}
+
 int store_stat(struct store *store, const struct hash *id, struct store_info *ret,
                struct err *err)
 {

@@ -58,6 +58,9 @@ int store_pruned(struct store *store, const struct hash *id, struct hash *ret_ac
 int store_get(struct store *store, const struct hash *id, struct buf *ret_bytes,
               struct err *err);
 
+/* Is there any such object? */
+bool store_has_pruned(struct store *store);
+
 struct store_info {
     struct hash id;
     uint64_t size;
