@@ -179,6 +179,72 @@ static void bench_objects(void)
     free(data);
 }
 
+/* ---- the sizes that matter, as ratios: medians of rounds in which all take turns ---- */
+
+enum { ROUNDS = 7 };
+
+static int compare_doubles(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+static double median(double values[ROUNDS])
+{
+    qsort(values, ROUNDS, sizeof *values, compare_doubles);
+    return values[ROUNDS / 2];
+}
+
+/* What a verified copy of the object costs at least: one copy from cold memory, one hash. */
+static double run_copy_and_hash(const struct load *load)
+{
+    size_t n = (size_t)load->groups * load->per_group;
+    uint8_t *all = mem_new(n, load->size), *copy = mem_new(load->size, 1);
+    volatile uint8_t sink = 0;
+    memset(all, 1, n * load->size);
+    memset(copy, 1, load->size);
+    double begin = bench_now_s();
+    for (size_t i = 0; i < n; i++) {
+        memcpy(copy, all + i * load->size, load->size);
+        sink = hash_bytes((struct span){copy, load->size}).bytes[0];
+    }
+    double seconds = bench_now_s() - begin;
+    (void)sink;
+    free(all);
+    free(copy);
+    return seconds;
+}
+
+static void bench_ratios(void)
+{
+    static const struct load loads[] = {{"64 KiB x 64", 64 << 10, 64, 12},
+                                        {"256 KiB x 16", 256 << 10, 16, 12},
+                                        {"1 MiB x 16", 1 << 20, 16, 6}};
+    uint8_t *data = mem_new(1 << 20, 1);
+    (void)printf("medians of %d rounds: durable put of raw LMDB and of raw file, get of copy + "
+                 "SHA-256\n%-14s %9s %8s %8s %9s %9s\n",
+                 ROUNDS, "object x group", "put MB/s", "of LMDB", "of file", "get MB/s",
+                 "of bound");
+    for (size_t i = 0; i < sizeof loads / sizeof loads[0]; i++) {
+        const struct load *load = &loads[i];
+        double mb = (double)load->groups * load->per_group * (double)load->size / 1e6;
+        double put[ROUNDS], of_lmdb[ROUNDS], of_file[ROUNDS], got[ROUNDS], of_bound[ROUNDS];
+        for (int r = 0; r < ROUNDS; r++) {
+            double get, space, file = run_raw_file(load, data), lmdb = run_raw_lmdb(load, data);
+            double store = run_store(load, data, &get, &space);
+            put[r] = mb / store;
+            of_lmdb[r] = lmdb / store;
+            of_file[r] = file / store;
+            got[r] = mb / get;
+            of_bound[r] = run_copy_and_hash(load) / get;
+        }
+        (void)printf("%-14s %9.1f %8.2f %8.2f %9.0f %9.2f\n", load->name, median(put),
+                     median(of_lmdb), median(of_file), median(got), median(of_bound));
+        (void)fflush(stdout);
+    }
+    free(data);
+}
+
 /* ---- results: what a finished campaign leaves, and what replaying it costs ---- */
 
 enum { RESULTS = 100000 };
@@ -247,12 +313,34 @@ static void bench_results(uint32_t per_group)
     check(store_rebuild(store, &dropped, &err), &err);
     double rebuilt = bench_now_s();
     (void)snprintf(file, sizeof file, "%s/data.mdb", path);
+    struct store_gc *gc;
+    bool over = false;
+    double longest = 0, swept = bench_now_s();
+    check(store_gc_begin(store, store_sequence(store), false, &gc, &err), &err);
+    for (uint64_t i = 0; i < RESULTS; i += 2) { /* every other result stays, with its output */
+        struct hash action = number_hash(i);
+        uint64_t text[16] = {i, ~i};
+        struct hash output = hash_bytes((struct span){(const uint8_t *)text, sizeof text});
+        store_gc_keep_result(gc, &action);
+        store_gc_keep(gc, &output);
+    }
+    while (!over) {
+        double step = bench_now_s();
+        check(store_gc_sweep(gc, 256, &over, &err), &err);
+        double sweep = bench_now_s() - step;
+        longest = sweep > longest ? sweep : longest;
+        check(store_commit(store, &err), &err);
+    }
+    swept = bench_now_s() - swept;
+    store_gc_end(gc);
     double bytes = stat(file, &info) == 0 ? (double)info.st_size : 0;
     (void)printf("%d results, %u per group: written %.2f s (%.0f results/s, durable), replayed "
                  "%.3f s (%.1f us each), fsck %.2f s, rebuilt %.2f s, %.0f B each on disk\n",
                  RESULTS, per_group, written - begin, RESULTS / (written - begin),
                  read - opened, 1e6 * (read - opened) / RESULTS, checked - read,
                  rebuilt - checked, bytes / RESULTS);
+    (void)printf("  gc of every other one: %.2f s, longest step without its commit %.2f ms\n",
+                 swept, 1e3 * longest);
     (void)fflush(stdout);
     store_close(store);
     remove_store(path);
@@ -267,6 +355,7 @@ int bench_store(int argc, char **argv)
         return 1;
     }
     bench_objects();
+    bench_ratios();
     bench_results(64);
     bench_results(1000);
     (void)rmdir(place.folder);

@@ -134,7 +134,14 @@ void blobs_put(struct shell *shell, struct span peer, const struct message_blob_
         answer(shell, peer, &put->id, 0, problem);
         return;
     }
-    if (store_has(shell->store, &put->id)) { /* the same bytes, by their name */
+    struct err err;
+    int rc = store_touch(shell->store, &put->id, &err);
+    if (rc && rc != ERR_NOT_FOUND) {
+        shell_store_failed(shell, &err);
+        return;
+    }
+    if (rc == 0) { /* the same bytes, by their name */
+        shell_commit_soon(shell);
         answer(shell, peer, &put->id, put->total, "");
         return;
     }

@@ -65,6 +65,7 @@ void campaigns_result(struct shell *shell, const struct hash *task)
         shell_store_failed(shell, &err); /* it was just made durable */
         return;
     }
+    recover_done(shell, task);
     for (uint32_t i = 0; i < shell->n_campaigns; i++) {
         struct campaign_run *run = &shell->campaigns[i];
         if (!planner_wants(run->planner, task))
@@ -77,6 +78,7 @@ void campaigns_result(struct shell *shell, const struct hash *task)
 
 void campaigns_failed(struct shell *shell, const struct hash *task, const char *why)
 {
+    recover_failed(shell, task, why);
     for (uint32_t i = 0; i < shell->n_campaigns; i++) {
         struct campaign_run *run = &shell->campaigns[i];
         if (!planner_wants(run->planner, task))
@@ -113,7 +115,7 @@ static int queue_action(struct shell *shell, const struct campaign_run *run,
     buf_done(&bytes);
     shell_commit_soon(shell);
     event.kind = (uint32_t)kind_find(action->kind);
-    return shell_step(shell, event, NULL, err);
+    return recover_add(shell, action, event, err);
 }
 
 /* One action: its result may be there already, it may be in quarantine, else it is queued. */
@@ -171,6 +173,14 @@ bool campaigns_plan(struct shell *shell)
     return hungry && !queue_is_full(shell);
 }
 
+bool campaigns_replaying(const struct shell *shell)
+{
+    for (uint32_t i = 0; i < shell->n_campaigns; i++)
+        if (shell->campaigns[i].hungry && !queue_is_full(shell))
+            return true;
+    return false;
+}
+
 /* ---- submitting and loading ---- */
 
 static bool is_wanted(const struct shell *shell, const struct hash *task)
@@ -178,7 +188,7 @@ static bool is_wanted(const struct shell *shell, const struct hash *task)
     for (uint32_t i = 0; i < shell->n_campaigns; i++)
         if (planner_wants(shell->campaigns[i].planner, task))
             return true;
-    return false;
+    return recover_wants(shell, task);
 }
 
 /* The planner leaves; what only it waited for is cancelled. */
@@ -193,6 +203,8 @@ static void drop_planner(struct shell *shell, struct planner *planner)
                        (struct broker_event){.type = BROKER_EVENT_TASK_CANCEL, .task = task},
                        NULL, &err))
             shell_log(shell, LOG_TROUBLE, "cancel: %s", err.text);
+        else if (!is_wanted(shell, &task))
+            recover_forget(shell, &task);
     planner_free(planner);
 }
 
@@ -202,6 +214,12 @@ static struct campaign_run *find_run(const struct shell *shell, const char *name
         if (!strcmp(shell->campaigns[i].name, name))
             return &shell->campaigns[i];
     return NULL;
+}
+
+bool campaigns_has(const struct shell *shell, const char *name, const struct hash *id)
+{
+    const struct campaign_run *run = find_run(shell, name);
+    return run && hash_equal(&run->id, id);
 }
 
 static struct campaign_run *add_run(struct shell *shell, const char *name)
@@ -288,6 +306,7 @@ int campaigns_submit(struct shell *shell, struct span bytes, struct hash *ret_id
                 shell_store_failed(shell, err);
             record_campaign(shell, "submitted", find_run(shell, campaign.name));
             shell->dirty = !MUTANT(SUBMIT_BEFORE_SYNC);
+            gc_restart(shell);
             shell_log(shell, LOG_NEWS, "campaign '%s' submitted", campaign.name);
         }
     }

@@ -332,6 +332,20 @@ bool graph_next_wanted(const struct graph *graph, uint32_t *cursor, struct hash 
     return false;
 }
 
+bool graph_next_known(const struct graph *graph, uint32_t *cursor, struct hash *ret_action)
+{
+    for (; *cursor < graph->n_nodes; ++*cursor) {
+        const struct node *node = &graph->nodes[*cursor];
+        if (node->state != NODE_WAITING && node->state != NODE_GIVEN_UP &&
+            index_find(graph, &node->id) == *cursor) {
+            *ret_action = node->id;
+            ++*cursor;
+            return true;
+        }
+    }
+    return false;
+}
+
 static int wanted_require(const struct graph *graph, const struct hash *action, uint32_t *ret_n,
                           struct err *err)
 {

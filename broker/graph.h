@@ -49,6 +49,10 @@ bool graph_wants(const struct graph *graph, const struct hash *action);
 /* Walk the wanted actions: *cursor 0 at first; false at the end. */
 bool graph_next_wanted(const struct graph *graph, uint32_t *cursor, struct hash *ret_action);
 
+/* Walk the actions that are known, also those that are over: an action comes after those whose
+ * outputs it takes. *cursor 0 at first; false at the end. */
+bool graph_next_known(const struct graph *graph, uint32_t *cursor, struct hash *ret_action);
+
 /* The action's result, for all nodes that are this action. Errors: ERR_NOT_FOUND (not wanted),
  * ERR_CORRUPT (another number of outputs than its nodes promise): nothing changed. */
 int graph_result(struct graph *graph, const struct hash *action, const struct result *result,

@@ -598,6 +598,12 @@ bool planner_next_wanted(const struct planner *planner, uint32_t *cursor,
     return graph_next_wanted(planner->graph, cursor, ret_action);
 }
 
+bool planner_next_known(const struct planner *planner, uint32_t *cursor,
+                        struct hash *ret_action)
+{
+    return graph_next_known(planner->graph, cursor, ret_action);
+}
+
 void planner_status(const struct planner *planner, struct planner_status *ret)
 {
     static const char *const names[] = {

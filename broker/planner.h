@@ -40,6 +40,10 @@ bool planner_wants(const struct planner *planner, const struct hash *action);
 bool planner_next_wanted(const struct planner *planner, uint32_t *cursor,
                          struct hash *ret_action);
 
+/* Walk every action known so far, done or not: see graph_next_known. */
+bool planner_next_known(const struct planner *planner, uint32_t *cursor,
+                        struct hash *ret_action);
+
 enum planner_state { PLANNER_RUNNING, PLANNER_DONE, PLANNER_PARTLY, PLANNER_FAILED };
 
 struct planner_status {

@@ -292,6 +292,11 @@ static void on_stop(struct shell *shell, struct span id, const struct message *m
     shell->stop_workers = message->stop.workers != 0;
 }
 
+static void on_gc(struct shell *shell, struct span id, const struct message *message)
+{
+    gc_ask(shell, id, &message->gc);
+}
+
 static void on_blob_put(struct shell *shell, struct span id, const struct message *message)
 {
     blobs_put(shell, id, &message->blob_put);
@@ -314,6 +319,7 @@ static on_message *const handlers[CHANNEL_COUNT][MESSAGE_TYPE_COUNT] = {
             [MESSAGE_TYPE_submit] = on_submit,
             [MESSAGE_TYPE_status_get] = on_status_get,
             [MESSAGE_TYPE_stop] = on_stop,
+            [MESSAGE_TYPE_gc] = on_gc,
         },
     [CHANNEL_BULK] =
         {
@@ -427,7 +433,8 @@ static void commit(struct shell *shell)
 
 static void note_idle(struct shell *shell, bool planning)
 {
-    bool idle = shell->submitted && !planning && campaigns_all_over(shell);
+    bool idle =
+        shell->submitted && !planning && campaigns_all_over(shell) && !gc_is_running(shell);
     if (!idle) {
         shell->idle_ms = UINT64_MAX;
         shell->idle_seen = false;
@@ -463,6 +470,7 @@ uint64_t shell_end_round(struct shell *shell)
         probe_silent_workers(shell);
         shell->probe_ms = shell->now_ms + PROBE_MS;
     }
+    bool collecting = gc_step(shell);
     commit(shell);
     bool planning = !shell->fatal.code && campaigns_plan(shell);
     if (shell->fatal.code)
@@ -470,7 +478,7 @@ uint64_t shell_end_round(struct shell *shell)
     outbox_flush(shell->control_out);
     outbox_flush(shell->bulk_out);
     note_idle(shell, planning);
-    return planning || shell->dirty ? 0 : wait_ms(shell);
+    return planning || collecting || shell->dirty ? 0 : wait_ms(shell);
 }
 
 void shell_leave(struct shell *shell)
@@ -523,6 +531,7 @@ int shell_new(const struct broker_options *options, struct store *store, uint64_
     shell->core = broker_core_new(&shell->limits);
     shell->peers = peers_new();
     shell->uploads = uploads_new();
+    shell->collector = collector_new(store);
     shell->control_out = outbox_new(send_control, CONTROL_WAIT_BYTES, control_lost, shell);
     shell->bulk_out = outbox_new(send_bulk, BULK_WAIT_BYTES, bulk_lost, shell);
     int rc = record_quarantine_count(shell, &shell->quarantined, err);
@@ -543,6 +552,8 @@ void shell_free(struct shell *shell)
     outbox_free(shell->control_out);
     outbox_free(shell->bulk_out);
     campaigns_done(shell);
+    collector_free(shell->collector);
+    recover_free(shell->recovery);
     store_close(shell->store);
     broker_core_free(shell->core);
     peers_free(shell->peers);

@@ -1,7 +1,7 @@
 /* The broker's shell, shared by its files: loop.c (clock, signals), router.c (sockets), shell.c
  * (what peers say, rounds), effects.c (carrying out the core's actions), campaigns.c (plans),
- * blobs.c (objects in parts), records.c (event log, quarantine), status.c. Nothing outside
- * includes this. */
+ * blobs.c (objects in parts), gc.c and recover.c (freeing, and getting back), records.c (event
+ * log, quarantine), status.c. Nothing outside includes this. */
 #ifndef WYCKMILL_BROKER_SHELL_H
 #define WYCKMILL_BROKER_SHELL_H
 
@@ -41,6 +41,8 @@ struct persisting {
 };
 
 struct uploads;
+struct collector;
+struct recovery;
 
 /* What the shell needs of the world. */
 struct ports {
@@ -69,6 +71,8 @@ struct shell {
     char (*profiles)[PROFILE_SIZE]; /* by profile id - 1 */
     uint32_t n_profiles;
     struct uploads *uploads;
+    struct collector *collector;
+    struct recovery *recovery; /* NULL: nothing to get back yet */
 
     struct campaign_run *campaigns;
     uint32_t n_campaigns;
@@ -140,6 +144,35 @@ void campaigns_result(struct shell *shell, const struct hash *task);
 void campaigns_failed(struct shell *shell, const struct hash *task, const char *why);
 bool campaigns_all_over(const struct shell *shell);
 void campaigns_done(struct shell *shell);
+/* Is a plan still fed from the store? */
+bool campaigns_replaying(const struct shell *shell);
+bool campaigns_has(const struct shell *shell, const char *name, const struct hash *id);
+
+/* ---- gc.c ---- */
+struct collector *collector_new(struct store *store);
+void collector_free(struct collector *collector);
+/* The answer goes to the peer that asked last. */
+void gc_ask(struct shell *shell, struct span peer, const struct message_gc *asked);
+/* Once a round; true: there is more to do at once. */
+bool gc_step(struct shell *shell);
+bool gc_is_running(const struct shell *shell);
+/* A campaign was submitted: what was marked so far is not all. */
+void gc_restart(struct shell *shell);
+
+/* ---- recover.c ---- */
+/* Give the task to the core; when gc freed some of its inputs, after the tasks that make them.
+ * Errors: those of the core; ERR_NOT_FOUND (an input is lost for good). */
+int recover_add(struct shell *shell, const struct action *action, struct broker_event add,
+                struct err *err);
+void recover_done(struct shell *shell, const struct hash *task);
+void recover_failed(struct shell *shell, const struct hash *task, const char *why);
+void recover_forget(struct shell *shell, const struct hash *task); /* cancelled */
+/* It waits for others or others for it; some task waits for it. */
+bool recover_holds(const struct shell *shell, const struct hash *task);
+bool recover_wants(const struct shell *shell, const struct hash *task);
+/* Walk the held tasks: *cursor 0 at first; false at the end. */
+bool recover_next(const struct shell *shell, size_t *cursor, struct hash *ret_task);
+void recover_free(struct recovery *recovery);
 
 /* ---- blobs.c ---- */
 struct uploads *uploads_new(void);

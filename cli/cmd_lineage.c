@@ -2,6 +2,7 @@
 #include "cli/cli.h"
 
 #include "cli/find.h"
+#include "cli/origins.h"
 #include "common/cleanup.h"
 #include "common/mem.h"
 #include "proto/value.h"
@@ -38,50 +39,13 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     }
 }
 
-/* Which action made an object: sorted by object id. */
-struct origin {
-    struct hash object, action;
-};
-
 struct lineage {
     struct store *store;
-    struct origin *origins;
-    size_t n, capacity;
+    struct origins origins;
     struct hash *seen; /* objects already told */
     size_t n_seen, capacity_seen;
     json_t *rows; /* NULL: text */
 };
-
-static int collect_origin(void *context, const struct result *result)
-{
-    struct lineage *lineage = context;
-    mem_reserve(lineage->origins, lineage->capacity, lineage->n + result->n_outputs);
-    for (uint32_t i = 0; i < result->n_outputs; i++)
-        lineage->origins[lineage->n++] = (struct origin){result->outputs[i].id, result->action};
-    return 0;
-}
-
-static int compare_origin(const void *a, const void *b)
-{
-    const struct origin *x = a, *y = b;
-    int order = hash_compare(&x->object, &y->object);
-    return order ? order : hash_compare(&x->action, &y->action);
-}
-
-static const struct origin *find_origin(const struct lineage *lineage,
-                                        const struct hash *object)
-{
-    size_t low = 0, high = lineage->n;
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        if (hash_compare(&lineage->origins[middle].object, object) < 0)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    bool found = low < lineage->n && hash_equal(&lineage->origins[low].object, object);
-    return found ? &lineage->origins[low] : NULL;
-}
 
 static bool told_before(struct lineage *lineage, const struct hash *object)
 {
@@ -137,8 +101,10 @@ static int tell(struct lineage *lineage, const struct hash *object, int depth, s
     struct buf bytes = {0};
     bool again = told_before(lineage, object);
     if (store_stat(lineage->store, object, &info, NULL))
-        (void)snprintf(info.type, sizeof info.type, "(missing)");
-    const struct origin *origin = find_origin(lineage, object);
+        (void)snprintf(info.type, sizeof info.type, "%s",
+                       store_pruned(lineage->store, object, NULL, NULL) ? "(missing)"
+                                                                        : "(freed)");
+    const struct origin *origin = origins_find(&lineage->origins, object);
     int rc = origin ? store_get(lineage->store, &origin->action, &bytes, err) : 0;
     if (origin && !rc)
         rc = action_decode(buf_span(&bytes), &action, err);
@@ -206,17 +172,15 @@ int cmd_lineage(int argc, char **argv)
         rc = find_start(store, options.id, options.json, &start, &err);
     struct lineage lineage = {.store = store, .rows = options.json ? json_array() : NULL};
     if (!rc)
-        rc = store_each_result(store, collect_origin, &lineage, &err);
-    if (!rc) {
-        qsort(lineage.origins, lineage.n, sizeof *lineage.origins, compare_origin);
+        rc = origins_load(store, &lineage.origins, &err);
+    if (!rc)
         rc = tell(&lineage, &start, 0, &err);
-    }
     if (!rc && lineage.rows) {
         (void)json_dumpf(lineage.rows, stdout, JSON_INDENT(1));
         (void)putchar('\n');
     }
     json_decref(lineage.rows);
-    free(lineage.origins);
+    origins_done(&lineage.origins);
     free(lineage.seen);
     return rc ? cli_fail("lineage", &err, options.json) : EXIT_DONE;
 }

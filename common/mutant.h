@@ -27,7 +27,11 @@
     X(BACKOFF_FOR_EVER, "a task in backoff is never ready again", "fireworks detect_lostruns") \
     X(CACHED_NOT_FED, "a result found in the store does not reach the plan", "jobflow-remote#118") \
     X(STRANGER_IGNORED, "a worker that the broker does not know is not told so", "jeromq#775") \
-    X(SILENT_FOR_EVER, "a worker that was silent once gets no more work", "taskvine: dropped though healthy")
+    X(SILENT_FOR_EVER, "a worker that was silent once gets no more work", "taskvine: dropped though healthy") \
+    X(GC_WITHOUT_REFRESH, "an object that is stored again stays as old as it was", "flux-core kvs_gc, the hazard of deduplication") \
+    X(GC_IGNORES_LEASES, "gc does not look at tasks without a result", "flux-core: private namespaces in no checkpoint") \
+    X(GC_IGNORES_UPLOADS, "gc frees what was uploaded and is in no result yet", "bazel#18696") \
+    X(GC_RESULT_WITHOUT_OUTPUT, "gc frees an output and keeps the result as it is", "bazel#10880, bazel#12423")
 /* clang-format on */
 
 enum mutant {

@@ -7,7 +7,8 @@
  *   5  in the end the store is whole, every result is the true one, a new planner fed from the
  *      store stands where the old one stood, and the candidates are those of an undisturbed run
  *   6  without faults every task is leased once
- *   7  everything ends in bounded time (world.c) */
+ *   7  everything ends in bounded time (world.c)
+ *   8  gc frees nothing that the campaign needs, and nothing that somebody put a moment ago */
 #include "sim/sim.h"
 
 #include "common/mem.h"
@@ -24,7 +25,14 @@ struct sim_checks {
     uint32_t n_committed;
     uint32_t n_before_round; /* of them, before this round of the broker */
     uint64_t round_us;
-    bool submitted; /* the campaign was acknowledged */
+    bool submitted;                   /* the campaign was acknowledged */
+    struct hash recovered[FACTS_MAX]; /* tasks that ran again to bring back what gc freed */
+    uint32_t n_recovered;
+    struct put {
+        struct hash id;
+        uint64_t time_us;
+    } puts[FACTS_MAX]; /* objects that this broker run said it has, and when it said so last */
+    uint32_t n_puts;
 };
 
 struct sim_checks *sim_checks_new(struct sim *sim)
@@ -81,7 +89,10 @@ static void check_lease(struct sim *sim, const struct message_lease *lease)
     struct err err;
     /* A lease decided before a late result came in the same round goes out with it, and a
      * REVOKE right behind. */
-    if (is_durable(sim, TABLE_RESULTS, &lease->task) &&
+    bool recovers = recover_holds(sim->shell, &lease->task);
+    if (recovers && !has(checks->recovered, checks->n_recovered, &lease->task))
+        add(sim, checks->recovered, &checks->n_recovered, &lease->task);
+    if (!recovers && is_durable(sim, TABLE_RESULTS, &lease->task) &&
         has(checks->committed, checks->n_before_round, &lease->task))
         sim_fail(sim, "task %.16s is leased, but its result is durable",
                  hash_hex(&lease->task, hex));
@@ -113,6 +124,106 @@ static void check_ack(struct sim *sim, const struct hash *task)
         add(sim, checks->acked, &checks->n_acked, task);
 }
 
+static void note_put(struct sim *sim, const struct hash *id)
+{
+    struct sim_checks *checks = sim->checks;
+    uint32_t i = 0;
+    while (i < checks->n_puts && !hash_equal(&checks->puts[i].id, id))
+        i++;
+    if (!is_there(sim, TABLE_OBJECTS, hash_key(id)))
+        return; /* only a part of it is there */
+    if (i == checks->n_puts && checks->n_puts < FACTS_MAX)
+        checks->n_puts++;
+    if (i < FACTS_MAX)
+        checks->puts[i] = (struct put){*id, sim->now_us};
+}
+
+/* ---- gc ---- */
+
+/* A plan that stands where the store's results bring it. */
+struct need {
+    const struct hash *id;
+    bool object;       /* not a result */
+    bool needed, made; /* made: by an action whose result is there */
+    bool trained_on;   /* a train-step that has a result took it as input */
+    char type[OBJECT_TYPE_SIZE];
+};
+
+static void look_at_result(struct need *need, const struct action *action,
+                           const struct result *result)
+{
+    need->needed = need->needed || hash_equal(need->id, &result->action);
+    for (uint32_t i = 0; need->object && i < result->n_outputs; i++)
+        if (hash_equal(need->id, &result->outputs[i].id)) {
+            need->made = true;
+            memcpy(need->type, result->outputs[i].type, sizeof need->type);
+        }
+    for (uint32_t i = 0; i < action->n_inputs; i++)
+        need->trained_on = need->trained_on || (!strcmp(action->kind, "train-step") &&
+                                                hash_equal(need->id, &action->inputs[i]));
+}
+
+static void look_at_plan(struct sim *sim, struct need *need)
+{
+    struct planner *planner = NULL;
+    const struct action *action;
+    struct hash id;
+    char ref[100], hex[HASH_HEX_SIZE];
+    const struct campaign *campaign = sim_client_campaign(sim->client);
+    struct hash campaign_id = sim_client_campaign_id(sim->client);
+    need->needed = need->object && hash_equal(need->id, &campaign_id);
+    for (uint32_t i = 0; i < campaign->n_sources; i++)
+        need->needed =
+            need->needed || (need->object && hash_equal(need->id, &campaign->sources[i]));
+    if (planner_new(campaign, &planner, NULL) != 0)
+        return;
+    while (planner_next(planner, &action, &id, NULL) == 0) {
+        struct result result = {0};
+        if (store_get_result(sim->shell->store, &id, &result, NULL) == 0) {
+            look_at_result(need, action, &result);
+            (void)planner_result(planner, &id, &result, NULL);
+            result_done(&result);
+            continue;
+        }
+        need->needed = need->needed || hash_equal(need->id, &id);
+        for (uint32_t i = 0; need->object && i < action->n_inputs; i++)
+            need->needed = need->needed || hash_equal(need->id, &action->inputs[i]);
+        (void)snprintf(ref, sizeof ref, "quarantine/%s", hash_hex(&id, hex));
+        if (is_there(sim, TABLE_REFS, span_text(ref)))
+            planner_failed(planner, &id, "in quarantine");
+    }
+    planner_free(planner);
+}
+
+/* An object or result was erased: nobody may need it. */
+static void check_freed(struct sim *sim, enum table table, const struct hash *id)
+{
+    struct sim_checks *checks = sim->checks;
+    struct need need = {.id = id, .object = table == TABLE_OBJECTS};
+    char hex[HASH_HEX_SIZE];
+    (void)hash_hex(id, hex);
+    for (uint32_t i = 0; need.object && i < checks->n_puts; i++)
+        if (hash_equal(&checks->puts[i].id, id) &&
+            sim->now_us - checks->puts[i].time_us < sim->faults.grace_ms * 1000 &&
+            !is_there(sim, TABLE_PRUNED, hash_key(id)))
+            sim_fail(sim, "gc frees object %.16s, which was put a moment ago", hex);
+    if (!is_there(sim, TABLE_REFS, span_text("campaigns/simulated")))
+        return;
+    look_at_plan(sim, &need);
+    bool may_go = need.made && !strcmp(need.type, "checkpoint") && need.trained_on &&
+                  is_there(sim, TABLE_PRUNED, hash_key(id));
+    if (need.needed || (need.made && !may_go))
+        sim_fail(sim, "gc frees %s %.16s, which the campaign needs",
+                 need.object ? "object" : "the result of task", hex);
+}
+
+static void forget(struct hash *list, uint32_t *n, const struct hash *hash)
+{
+    for (uint32_t i = 0; i < *n; i++)
+        if (hash_equal(&list[i], hash))
+            list[i--] = list[--*n];
+}
+
 static void check_campaign(struct sim *sim, const char *when)
 {
     if (!sim_disk_is_durable(sim->disk, TABLE_REFS, span_text("campaigns/simulated")))
@@ -135,6 +246,8 @@ void sim_check_sent(struct sim *sim, uint32_t to, struct span frame)
     }
     if (message.type == MESSAGE_TYPE_lease)
         check_lease(sim, &message.lease);
+    if (message.type == MESSAGE_TYPE_blob_state && !message.blob_state.problem.text[0])
+        note_put(sim, &message.blob_state.id);
     if (message.type == MESSAGE_TYPE_ack)
         check_ack(sim, &message.ack.task);
     if (message.type == MESSAGE_TYPE_submitted && !message.submitted.problem.text[0]) {
@@ -156,12 +269,21 @@ void sim_check_commit(struct sim *sim, enum table table, struct span key, bool e
     if (checks->round_us != sim->now_us)
         checks->n_before_round = checks->n_committed;
     checks->round_us = sim->now_us;
-    if (table == TABLE_JOURNAL && existed && !same)
+    bool erased = existed && !after.data;
+    if (erased && key.size == HASH_SIZE && (table == TABLE_OBJECTS || table == TABLE_RESULTS)) {
+        memcpy(task.bytes, key.data, HASH_SIZE);
+        check_freed(sim, table, &task);
+    }
+    if (table == TABLE_JOURNAL && existed && !erased && !same)
         sim_fail(sim, "a row of the journal is overwritten");
     if (table != TABLE_RESULTS || key.size != HASH_SIZE)
         return;
     memcpy(task.bytes, key.data, HASH_SIZE);
-    if (existed && !same)
+    if (erased) {
+        forget(checks->committed, &checks->n_committed, &task);
+        forget(checks->acked, &checks->n_acked, &task);
+        checks->n_before_round = checks->n_committed;
+    } else if (existed && !same)
         sim_fail(sim, "task %.16s gets a second result", hash_hex(&task, hex));
     else if (!existed && after.data && has(checks->committed, checks->n_committed, &task))
         sim_fail(sim, "the result of task %.16s is committed twice", hash_hex(&task, hex));
@@ -183,6 +305,7 @@ void sim_check_restart(struct sim *sim)
 {
     struct sim_checks *checks = sim->checks;
     char hex[HASH_HEX_SIZE];
+    checks->n_puts = 0;
     if (sim->faults.rot) {
         keep_durable(sim, TABLE_RESULTS, checks->acked, &checks->n_acked);
         keep_durable(sim, TABLE_RESULTS, checks->committed, &checks->n_committed);
@@ -227,7 +350,9 @@ static int count_attempt(void *context, uint64_t sequence, struct span event)
     (void)value_text(value_get(map, "end"), "end", end, sizeof end, NULL);
     if (!strcmp(what, "attempt") && !strcmp(end, "ok") &&
         value_hash(value_get(map, "task"), "task", &task, NULL) == 0) {
-        if (has(attempts->kept, attempts->n, &task))
+        if (has(attempts->sim->checks->recovered, attempts->sim->checks->n_recovered, &task))
+            ; /* once more, to bring back its outputs */
+        else if (has(attempts->kept, attempts->n, &task))
             sim_fail(attempts->sim, "two results of task %.16s were kept",
                      hash_hex(&task, hex));
         else

@@ -8,23 +8,49 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { SOURCES = 3, REPEAT_US = 2000000, ASK_US = 1500000 };
+enum {
+    SOURCES = 3,
+    BLOBS = 2 * SOURCES, /* sources, and bytes that tasks will make */
+    REPEAT_US = 2000000,
+    ASK_US = 1500000,
+    EAGER_US = 25000,
+    EAGER_END_US = 60000000,
+};
 
 struct sim_client {
     struct sim *sim;
     struct campaign campaign;
     struct buf bytes; /* of the campaign */
     struct hash id;
-    struct buf sources[SOURCES];
-    uint64_t accepted[SOURCES];
+    struct buf blobs[BLOBS];
+    struct hash ids[BLOBS];
+    uint64_t accepted[BLOBS];
+    struct rng rng;
+    uint64_t eager_us; /* when gc is asked for again; 0: never */
     bool submitted;
 };
+
+/* Somebody stored once what encode will give: garbage until then. */
+static void add_garbage(struct sim_client *client)
+{
+    struct planner *planner = NULL;
+    const struct action *action;
+    struct hash id;
+    if (planner_new(&client->campaign, &planner, NULL) != 0)
+        return;
+    for (int i = SOURCES; i < BLOBS && planner_next(planner, &action, &id, NULL) == 0; i++) {
+        sim_truth_output(&id, 0, action->kind, &client->blobs[i]);
+        client->ids[i] = hash_bytes(buf_span(&client->blobs[i]));
+    }
+    planner_free(planner);
+}
 
 struct sim_client *sim_client_new(struct sim *sim)
 {
     struct sim_client *client = mem_new(1, sizeof *client);
     struct campaign *campaign = &client->campaign;
     client->sim = sim;
+    client->rng = rng_stream(sim->seed, 4, 0, 0);
     campaign_default(campaign);
     (void)snprintf(campaign->name, sizeof campaign->name, "simulated");
     (void)snprintf(campaign->profile, sizeof campaign->profile, "profile");
@@ -32,11 +58,11 @@ struct sim_client *sim_client_new(struct sim *sim)
     campaign->n_sources = SOURCES;
     campaign->sources = mem_new(SOURCES, sizeof *campaign->sources);
     for (int i = 0; i < SOURCES; i++) {
-        buf_print(&client->sources[i], "source %d of %llu, long enough for several parts: ", i,
+        buf_print(&client->blobs[i], "source %d of %llu, long enough for several parts: ", i,
                   (unsigned long long)sim->seed);
         for (int k = 0; k < 20; k++)
-            buf_print(&client->sources[i], "%d.%d ", i, k * k);
-        campaign->sources[i] = hash_bytes(buf_span(&client->sources[i]));
+            buf_print(&client->blobs[i], "%d.%d ", i, k * k);
+        campaign->sources[i] = client->ids[i] = hash_bytes(buf_span(&client->blobs[i]));
     }
     campaign->denoiser.steps = 6;
     campaign->denoiser.task_steps = 2;
@@ -46,6 +72,8 @@ struct sim_client *sim_client_new(struct sim *sim)
     campaign->rounds_max = 3;
     campaign->candidates = 12;
     campaign_encode(campaign, &client->bytes, &client->id);
+    if (sim->seed % 2)
+        add_garbage(client);
     return client;
 }
 
@@ -55,9 +83,14 @@ void sim_client_free(struct sim_client *client)
         return;
     campaign_done(&client->campaign);
     buf_done(&client->bytes);
-    for (int i = 0; i < SOURCES; i++)
-        buf_done(&client->sources[i]);
+    for (int i = 0; i < BLOBS; i++)
+        buf_done(&client->blobs[i]);
     free(client);
+}
+
+struct hash sim_client_campaign_id(const struct sim_client *client)
+{
+    return client->id;
 }
 
 const struct campaign *sim_client_campaign(const struct sim_client *client)
@@ -104,8 +137,8 @@ void sim_client_frame(struct sim_client *client, struct span frame)
         return;
     }
     if (message.type == MESSAGE_TYPE_blob_state)
-        for (int i = 0; i < SOURCES; i++)
-            if (hash_equal(&client->campaign.sources[i], &message.blob_state.id))
+        for (int i = 0; i < BLOBS; i++)
+            if (hash_equal(&client->ids[i], &message.blob_state.id))
                 client->accepted[i] = message.blob_state.next;
     if (message.type == MESSAGE_TYPE_submitted) {
         if (message.submitted.problem.text[0])
@@ -115,23 +148,28 @@ void sim_client_frame(struct sim_client *client, struct span frame)
     }
     if (message.type == MESSAGE_TYPE_status)
         on_status(client, message.status.json);
-    if (!client->submitted)
+    if (message.type == MESSAGE_TYPE_gc_report && client->sim->faults.eager &&
+        client->sim->now_us < EAGER_END_US) {
+        client->eager_us = client->sim->now_us + EAGER_US;
+        sim_plan(client->sim, EAGER_US, SIM_CLIENT);
+    } else if (!client->submitted) {
         sim_plan(client->sim, 10, SIM_CLIENT);
+    }
 }
 
 /* False when the broker has all of them. */
-static bool put_source(struct sim_client *client)
+static bool put_blob(struct sim_client *client)
 {
-    for (int i = 0; i < SOURCES; i++) {
-        uint64_t size = client->sources[i].size, at = client->accepted[i], left = size - at;
+    for (int i = 0; i < BLOBS; i++) {
+        uint64_t size = client->blobs[i].size, at = client->accepted[i], left = size - at;
         if (left == 0)
             continue;
         struct message message = {
             .type = MESSAGE_TYPE_blob_put,
-            .blob_put = {.id = client->campaign.sources[i],
+            .blob_put = {.id = client->ids[i],
                          .total = size,
                          .offset = at,
-                         .data = {client->sources[i].data + at,
+                         .data = {client->blobs[i].data + at,
                                   left < SIM_PART_BYTES ? left : SIM_PART_BYTES}}};
         message_text_set(&message.blob_put.type, "source");
         say(client, CHANNEL_BULK, &message);
@@ -140,14 +178,27 @@ static bool put_source(struct sim_client *client)
     return false;
 }
 
+static void ask_gc(struct sim_client *client)
+{
+    struct message message = {.type = MESSAGE_TYPE_gc,
+                              .gc = {.dry_run = rng_below(&client->rng, 8) == 0,
+                                     .keep_checkpoints = 1 + rng_below(&client->rng, 2),
+                                     .grace_ms = client->sim->faults.grace_ms}};
+    say(client, CHANNEL_CONTROL, &message);
+}
+
 void sim_client_step(struct sim_client *client)
 {
     struct message message;
+    bool eager = client->eager_us && client->sim->now_us >= client->eager_us;
+    if (eager || rng_below(&client->rng, 4) == 0)
+        ask_gc(client);
+    client->eager_us = 0;
     if (client->submitted) {
         message = (struct message){.type = MESSAGE_TYPE_status_get,
                                    .status_get = {.campaign = client->id}};
         say(client, CHANNEL_CONTROL, &message);
-    } else if (!put_source(client)) {
+    } else if (!put_blob(client)) {
         message = (struct message){.type = MESSAGE_TYPE_submit,
                                    .submit = {.campaign = buf_span(&client->bytes)}};
         say(client, CHANNEL_CONTROL, &message);

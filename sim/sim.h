@@ -31,10 +31,12 @@ struct sim_faults {
     uint32_t partition_s;
     uint32_t disk;                   /* of a write or commit */
     uint32_t slot_crash, slot_error; /* of a run of a task */
-    uint32_t lie;     /* of a run: wrong bytes, missing outputs, foreign results */
-    uint32_t rot;     /* of a broker crash: one row of the journal is damaged */
-    uint64_t task_us; /* longest run of a task; no fault */
-    uint64_t end_us;  /* from then on nothing goes wrong any more */
+    uint32_t lie;      /* of a run: wrong bytes, missing outputs, foreign results */
+    uint32_t rot;      /* of a broker crash: one row of the journal is damaged */
+    uint64_t task_us;  /* longest run of a task; no fault */
+    uint64_t grace_ms; /* of gc: longer than anybody holds an upload */
+    bool eager;        /* gc again and again */
+    uint64_t end_us;   /* from then on nothing goes wrong any more */
 };
 
 enum sim_event_type {
@@ -157,6 +159,7 @@ struct sim_client *sim_client_new(struct sim *sim);
 void sim_client_free(struct sim_client *client);
 void sim_client_frame(struct sim_client *client, struct span frame);
 void sim_client_step(struct sim_client *client);
+struct hash sim_client_campaign_id(const struct sim_client *client);
 const struct campaign *sim_client_campaign(const struct sim_client *client);
 
 /* ---- truth.c: what every task of the campaign gives ---- */

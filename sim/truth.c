@@ -48,7 +48,9 @@ void sim_truth(const struct action *action, const struct hash *id, struct result
         sim_truth_output(id, i, action->kind, &bytes);
         ret->outputs[i].id = hash_bytes(buf_span(&bytes));
         ret->outputs[i].size = bytes.size;
-        (void)snprintf(ret->outputs[i].type, sizeof ret->outputs[i].type, "invented");
+        bool checkpoint = i == 0 && !strcmp(action->kind, "train-step");
+        (void)snprintf(ret->outputs[i].type, sizeof ret->outputs[i].type, "%s",
+                       checkpoint ? "checkpoint" : "invented");
         buf_done(&bytes);
     }
     summary(action, &ret->summary);

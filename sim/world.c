@@ -69,6 +69,8 @@ static void draw_faults(struct sim *sim)
     struct sim_faults *f = &sim->faults;
     static const uint64_t task_s[] = {1, 3, 25};
     f->task_us = task_s[rng_below(rng, 3)] * SECOND_US;
+    f->grace_ms = 10000;
+    f->eager = rng_below(rng, 3) == 0;
     if (rng_below(rng, 8) == 0)
         return;
     f->end_us = sim_between(rng, 20, 180) * SECOND_US;
@@ -84,6 +86,9 @@ static void draw_faults(struct sim *sim)
     f->slot_error = rng_below(rng, 4) == 0 ? rng_below(rng, 3000) : 0;
     f->lie = rng_below(rng, 3) == 0 ? rng_below(rng, 6000) : 0;
     f->rot = rng_below(rng, 4) == 0 ? rng_below(rng, 20000) : 0;
+    if (f->drop || f->slow || f->worker_sleep_s || f->partition_s || f->worker_crash_s ||
+        f->broker_crash_s)
+        f->grace_ms = 240000;
 }
 
 /* ---- events ---- */

@@ -17,6 +17,9 @@ enum table {
     TABLE_RESULTS, /* action id -> sequence */
     TABLE_REFS,    /* name -> id */
     TABLE_EVENTS,  /* sequence -> nothing */
+    TABLE_PRUNED,  /* id of an object that gc freed -> sequence, action that makes it again */
+    /* of this machine alone, not in the journal */
+    TABLE_TOUCHED, /* id -> sequence at which it was stored or wanted again */
     TABLE_COUNT
 };
 
@@ -50,6 +53,12 @@ struct backend_ops {
     int (*clear)(struct backend *backend, enum table table, struct err *err);
     /* The caller is done with borrowed spans: ends the short read transaction. */
     void (*rest)(struct backend *backend);
+    /* Between `hold` true and false every read sees the same moment, whatever other processes
+     * commit, and rest() ends nothing: pages that are freed meanwhile are not used again. */
+    void (*hold)(struct backend *backend, bool hold);
+    /* Copy of what is committed, without the free pages, as FOLDER/data.mdb; nothing of this
+     * name may be there. Errors: ERR_UNSUPPORTED (memory), ERR_IO, ERR_FULL. */
+    int (*copy)(struct backend *backend, const char *folder, struct err *err);
     void (*close)(struct backend *backend);
 };
 
@@ -57,6 +66,10 @@ struct backend *backend_open_memory(void);
 /* `map_bytes` 0: as large as the machine allows (normally 1 TiB of addresses). */
 int backend_open_lmdb(const char *path, enum store_mode mode, size_t map_bytes,
                       struct backend **ret, struct err *err);
+
+/* See store_compact. */
+int backend_compact_lmdb(const char *path, uint64_t *ret_before, uint64_t *ret_after,
+                         struct err *err);
 
 /* Takes the backend, also on failure. */
 int store_from_backend(struct backend *backend, enum store_mode mode, struct store **ret_store,

@@ -11,12 +11,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum claim_kind { CLAIM_OBJECT, CLAIM_RESULT, CLAIM_EVENT };
+enum claim_kind { CLAIM_OBJECT, CLAIM_RESULT, CLAIM_EVENT, CLAIM_PRUNED };
 
 struct claim {
     uint64_t sequence, size; /* first row; of an object: its bytes */
     enum claim_kind kind;
-    struct hash id; /* object or action */
+    struct hash id;     /* object or action */
+    struct hash action; /* that makes a freed object */
     char type[OBJECT_TYPE_SIZE];
 };
 
@@ -86,6 +87,20 @@ static int claim_of_event(const struct walk *walk, struct span value, struct cla
     return ret->sequence ? 0 : err_set(err, ERR_CORRUPT, "a key of %zu bytes", walk->key_size);
 }
 
+static int claim_of_pruned(const struct walk *walk, struct span value, struct claim *ret,
+                           struct err *err)
+{
+    struct pruned pruned;
+    int rc = walk_hash(walk, &ret->id, err);
+    if (rc == 0)
+        rc = pruned_decode(value, &pruned, err);
+    if (rc != 0)
+        return rc;
+    ret->sequence = pruned.sequence;
+    ret->action = pruned.action;
+    return 0;
+}
+
 static int collect(struct check *check, enum table table, enum claim_kind kind,
                    int (*claim_of)(const struct walk *walk, struct span value,
                                    struct claim *ret, struct err *err),
@@ -125,6 +140,8 @@ static int collect_all(struct check *check, struct err *err)
         rc = collect(check, TABLE_RESULTS, CLAIM_RESULT, claim_of_result, err);
     if (rc == 0)
         rc = collect(check, TABLE_EVENTS, CLAIM_EVENT, claim_of_event, err);
+    if (rc == 0)
+        rc = collect(check, TABLE_PRUNED, CLAIM_PRUNED, claim_of_pruned, err);
     if (rc == 0 && check->n_claims > 0)
         qsort(check->claims, check->n_claims, sizeof *check->claims, compare_claims);
     return rc;
@@ -188,7 +205,7 @@ static void check_result(struct check *check, const struct claim *claim)
         complain(check, "%s", why.text);
         return;
     }
-    rc = check_outputs(check->store, &result, &why);
+    rc = check_outputs(check->store, &result, true, &why);
     result_done(&result);
     if (rc != 0) {
         check->found.dangling++;
@@ -208,6 +225,32 @@ static void check_event(struct check *check, const struct claim *claim)
     if (rc != 0) {
         check->found.damaged++;
         complain(check, "event: %s", why.text);
+    }
+}
+
+/* The row says what the view says, and there is a way to get the object back. */
+static void check_pruned(struct check *check, const struct claim *claim)
+{
+    char hex[HASH_HEX_SIZE];
+    struct row row;
+    struct place place;
+    struct err why = {0};
+    int rc = journal_get(check->store, claim->sequence, &row, &why);
+    if (rc == 0 && (row.kind != ROW_PRUNED || row.payload.size != 2 * HASH_SIZE ||
+                    memcmp(row.payload.data, claim->id.bytes, HASH_SIZE) != 0 ||
+                    memcmp(row.payload.data + HASH_SIZE, claim->action.bytes, HASH_SIZE) != 0))
+        rc = err_set(&why, ERR_CORRUPT, "row %llu does not tell of it",
+                     (unsigned long long)claim->sequence);
+    if (rc != 0) {
+        check->found.damaged++;
+        complain(check, "freed object %s: %s", hash_hex(&claim->id, hex), why.text);
+        return;
+    }
+    check->found.pruned++;
+    if (place_find(check->store, &claim->action, &place, &why) != 0) {
+        check->found.dangling++;
+        complain(check, "freed object %s: how it is made: %s", hash_hex(&claim->id, hex),
+                 why.text);
     }
 }
 
@@ -251,6 +294,8 @@ static int check_claim(struct check *check, const struct claim *claim, uint64_t 
         *ret_rows = check_object(check, claim, &rc, err);
     else if (claim->kind == CLAIM_RESULT)
         check_result(check, claim);
+    else if (claim->kind == CLAIM_PRUNED)
+        check_pruned(check, claim);
     else
         check_event(check, claim);
     rest(check->store);
@@ -309,11 +354,14 @@ int store_fsck(struct store *store, void (*complain_to)(void *context, const cha
                void *context, struct store_check *ret, struct err *err)
 {
     struct check check = {.store = store, .complain = complain_to, .context = context};
+    /* All passes look at one moment: a writer beside us would otherwise seem to be damage. */
+    store->backend->ops->hold(store->backend, true);
     int rc = collect_all(&check, err);
     if (rc == 0)
         rc = check_journal(&check, err);
     if (rc == 0)
         rc = store_each_ref(store, "", check_ref, &check, err);
+    store->backend->ops->hold(store->backend, false);
     free(check.claims);
     buf_done(&check.bytes);
     if (rc == 0)
@@ -397,7 +445,8 @@ static int rebuild_row(struct rebuild *rebuild, uint64_t sequence, struct span v
 
 static int rebuild_views(struct rebuild *rebuild, struct err *err)
 {
-    static const enum table views[] = {TABLE_OBJECTS, TABLE_RESULTS, TABLE_REFS, TABLE_EVENTS};
+    static const enum table views[] = {TABLE_OBJECTS, TABLE_RESULTS, TABLE_REFS, TABLE_EVENTS,
+                                       TABLE_PRUNED};
     struct backend *backend = rebuild->store->backend;
     struct walk walk = {.key_size = 0};
     struct span value;
@@ -410,6 +459,32 @@ static int rebuild_views(struct rebuild *rebuild, struct err *err)
         uint64_t sequence = sequence_of_key((struct span){walk.key, walk.key_size});
         rc = rebuild_row(rebuild, sequence, value, &rows, err);
         sequence_key(sequence + rows - 1, walk.key);
+    }
+    return rc == ERR_NOT_FOUND ? 0 : rc;
+}
+
+/* A freed object that nothing can make again is a lost one. */
+static int drop_dangling_pruned(struct rebuild *rebuild, struct err *err)
+{
+    struct store *store = rebuild->store;
+    struct walk walk = {.key_size = 0};
+    struct span value;
+    int rc;
+    while ((rc = walk_next(store, TABLE_PRUNED, &walk, &value, err)) == 0) {
+        struct pruned pruned = {0};
+        struct hash id;
+        struct place place;
+        rc = walk_hash(&walk, &id, err);
+        if (rc != 0)
+            return rc;
+        if (pruned_decode(value, &pruned, NULL) == 0 &&
+            place_find(store, &pruned.action, &place, NULL) == 0)
+            continue;
+        rc = erase_key(store, TABLE_PRUNED, hash_span(&id), err);
+        if (rc == 0)
+            rc = drop_row(rebuild, pruned.sequence, err);
+        if (rc != 0)
+            return rc;
     }
     return rc == ERR_NOT_FOUND ? 0 : rc;
 }
@@ -432,7 +507,7 @@ static int drop_dangling_results(struct rebuild *rebuild, struct err *err)
             return rc;
         rc = record_find(store, &action, &result, NULL);
         if (rc == 0) {
-            rc = MUTANT(CACHE_HIT_WITHOUT_BLOB) ? 0 : check_outputs(store, &result, NULL);
+            rc = MUTANT(CACHE_HIT_WITHOUT_BLOB) ? 0 : check_outputs(store, &result, true, NULL);
             result_done(&result);
         }
         if (rc == 0)
@@ -464,6 +539,8 @@ int store_rebuild(struct store *store, uint64_t *ret_dropped, struct err *err)
     if (rc != 0)
         return rc;
     rc = rebuild_views(&rebuild, err);
+    if (rc == 0)
+        rc = drop_dangling_pruned(&rebuild, err);
     if (rc == 0)
         rc = drop_dangling_results(&rebuild, err);
     if (rc == 0)

@@ -97,7 +97,7 @@ int row_decode(uint64_t sequence, struct span value, struct row *ret, struct err
         !MUTANT(CHECKSUM_IGNORED))
         return err_set(err, ERR_CORRUPT, "row %llu: wrong checksum", number);
     uint8_t kind = value.data[0];
-    if (kind < ROW_OBJECT || kind > ROW_EVENT)
+    if (kind < ROW_OBJECT || kind > ROW_PRUNED)
         return err_set(err, ERR_CORRUPT, "row %llu: kind %u is not known", number, kind);
     *ret = (struct row){(enum row_kind)kind, sequence, payload};
     return 0;

@@ -13,6 +13,7 @@
  *   ROW_REF          id 32 · name
  *   ROW_REF_DELETED  name
  *   ROW_EVENT        canonical map
+ *   ROW_PRUNED       id 32 of an object that gc freed · id 32 of the action that makes it
  */
 #ifndef WYCKMILL_STORE_ROW_H
 #define WYCKMILL_STORE_ROW_H
@@ -26,6 +27,7 @@ enum row_kind {
     ROW_REF,
     ROW_REF_DELETED,
     ROW_EVENT,
+    ROW_PRUNED,
 };
 
 enum {

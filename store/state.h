@@ -11,7 +11,12 @@ struct store {
     enum store_mode mode;
     bool group_open;
     uint64_t next_sequence; /* while the group is open */
-    struct err failure;     /* code != 0: a write of this group failed, so all of it will */
+    uint64_t group_begin;   /* next_sequence when it was opened */
+    /* Sequences below are never given again, though gc may have erased the last rows: its
+     * horizon would mean nothing. */
+    uint64_t sequence_floor;
+    uint64_t horizon;   /* of the gc that is under way, 0: none */
+    struct err failure; /* code != 0: a write of this group failed, so all of it will */
 };
 
 /* Where an object is: its entry in TABLE_OBJECTS. */
@@ -49,14 +54,45 @@ int walk_next(struct store *store, enum table table, struct walk *walk, struct s
               struct err *err);
 int walk_hash(const struct walk *walk, struct hash *ret, struct err *err);
 
-/* Every output is there, with its size. Errors: ERR_NOT_FOUND, ERR_CORRUPT. */
-int check_outputs(struct store *store, const struct result *result, struct err *err);
+/* Every output is there, with its size; or gc freed it and knows how to get it back, where that
+ * is enough. Errors: ERR_NOT_FOUND, ERR_CORRUPT. */
+int check_outputs(struct store *store, const struct result *result, bool or_pruned,
+                  struct err *err);
+
+/* What gc noted when it freed an object. Errors: ERR_NOT_FOUND without sentence. */
+struct pruned {
+    uint64_t sequence;
+    struct hash action;
+};
+int pruned_find(struct store *store, const struct hash *id, struct pruned *ret,
+                struct err *err);
+int pruned_decode(struct span value, struct pruned *ret, struct err *err);
+
+/* ---- writing; the group must be open, a failure spoils it ---- */
+int append_row(struct store *store, enum row_kind kind, const struct span *parts,
+               size_t n_parts, struct err *err);
+/* ERR_NOT_FOUND is a success: it shall be gone. */
+int erase_key(struct store *store, enum table table, struct span key, struct err *err);
+int erase_row(struct store *store, uint64_t sequence, struct err *err);
+/* Errors as in writing(). */
+int write_floor(struct store *store, uint64_t sequence, struct err *err);
 /* The group is open and healthy. Errors: ERR_UNSUPPORTED (read only), those of the backend. */
 int writing(struct store *store, struct err *err);
 
 /* Decoded record behind TABLE_RESULTS. Errors: ERR_NOT_FOUND (with sentence), ERR_CORRUPT. */
 int record_find(struct store *store, const struct hash *action, struct result *ret,
                 struct err *err);
+
+/* ---- copy.c: a copy of the store in folder `path` grows beside data.mdb ---- */
+enum { COPY_PATH_SIZE = 4096 };
+struct copy_names {
+    char folder[COPY_PATH_SIZE], from[COPY_PATH_SIZE + 32], to[COPY_PATH_SIZE];
+};
+void copy_names(const char *path, struct copy_names *ret);
+/* Whole and on disk under names->from. */
+int copy_make(struct backend *backend, const struct copy_names *names, struct err *err);
+void copy_forget(const struct copy_names *names);
+int copy_take_place(const char *path, const struct copy_names *names, struct err *err);
 
 static inline struct span hash_span(const struct hash *hash)
 {

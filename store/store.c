@@ -12,6 +12,7 @@
 enum { STORE_VERSION = 1, EVENT_BYTES_MAX = 1 << 20 };
 
 static const char store_format[] = "wyckmill store";
+static const char floor_key[] = "sequence";
 
 /* ---- open and close ---- */
 
@@ -64,6 +65,20 @@ static int check_format(struct store *store, struct err *err)
     return rc;
 }
 
+static int read_floor(struct store *store, struct err *err)
+{
+    struct span value;
+    int rc =
+        store->backend->ops->get(store->backend, TABLE_META, span_text(floor_key), &value, err);
+    if (rc == ERR_NOT_FOUND)
+        return 0;
+    if (rc == 0 && value.size != 8)
+        rc = err_set(err, ERR_CORRUPT, "the sequence record has %zu bytes", value.size);
+    if (rc == 0)
+        store->sequence_floor = get_u64_le(value.data);
+    return rc;
+}
+
 int store_from_backend(struct backend *backend, enum store_mode mode, struct store **ret_store,
                        struct err *err)
 {
@@ -71,6 +86,8 @@ int store_from_backend(struct backend *backend, enum store_mode mode, struct sto
     store->backend = backend;
     store->mode = mode;
     int rc = check_format(store, err);
+    if (rc == 0)
+        rc = read_floor(store, err);
     rest(store);
     if (rc != 0) {
         store_close(store);
@@ -136,8 +153,11 @@ int writing(struct store *store, struct err *err)
         return rc;
     }
     store->next_sequence = rc == 0 ? sequence_of_key(key) + 1 : 1;
+    if (store->next_sequence < store->sequence_floor)
+        store->next_sequence = store->sequence_floor;
     if (MUTANT(SEQUENCE_REUSED) && store->next_sequence > 1)
         store->next_sequence--;
+    store->group_begin = store->next_sequence;
     store->group_open = true;
     return 0;
 }
@@ -167,8 +187,8 @@ static size_t head_of(const struct span *parts, size_t n_parts, uint8_t ret[VIEW
 }
 
 /* One row into the journal and its views. `parts` is the payload. */
-static int append_row(struct store *store, enum row_kind kind, const struct span *parts,
-                      size_t n_parts, struct err *err)
+int append_row(struct store *store, enum row_kind kind, const struct span *parts,
+               size_t n_parts, struct err *err)
 {
     enum { PARTS_MAX = 4 };
     struct err why = {0};
@@ -188,6 +208,54 @@ static int append_row(struct store *store, enum row_kind kind, const struct span
         return fail_group(store, rc, &why, err);
     store->next_sequence++;
     return 0;
+}
+
+int erase_key(struct store *store, enum table table, struct span key, struct err *err)
+{
+    struct err why = {0};
+    int rc = store->backend->ops->erase(store->backend, table, key, &why);
+    return rc == 0 || rc == ERR_NOT_FOUND ? 0 : fail_group(store, rc, &why, err);
+}
+
+int erase_row(struct store *store, uint64_t sequence, struct err *err)
+{
+    uint8_t key[SEQUENCE_SIZE];
+    sequence_key(sequence, key);
+    return erase_key(store, TABLE_JOURNAL, (struct span){key, sizeof key}, err);
+}
+
+static int put_u64(struct store *store, enum table table, struct span key, uint64_t number,
+                   struct err *err)
+{
+    struct err why = {0};
+    uint8_t bytes[8];
+    struct span value = {bytes, sizeof bytes};
+    put_u64_le(bytes, number);
+    int rc = store->backend->ops->put(store->backend, table, key, &value, 1, false, &why);
+    return rc != 0 ? fail_group(store, rc, &why, err) : 0;
+}
+
+int write_floor(struct store *store, uint64_t sequence, struct err *err)
+{
+    int rc = writing(store, err);
+    if (rc == 0)
+        rc = put_u64(store, TABLE_META, span_text(floor_key), sequence, err);
+    if (rc == 0)
+        store->sequence_floor = sequence;
+    return rc;
+}
+
+uint64_t store_sequence(struct store *store)
+{
+    struct span key;
+    if (store->group_open)
+        return store->next_sequence;
+    uint64_t next = store->sequence_floor ? store->sequence_floor : 1;
+    if (store->backend->ops->last(store->backend, TABLE_JOURNAL, &key, NULL) == 0 &&
+        sequence_of_key(key) >= next)
+        next = sequence_of_key(key) + 1;
+    rest(store);
+    return next;
 }
 
 int store_commit(struct store *store, struct err *err)
@@ -298,6 +366,45 @@ static int append_object(struct store *store, const struct store_info *info, str
     return rc;
 }
 
+/* The object is wanted again, so gc must take it for a young one. */
+static int refresh(struct store *store, const struct hash *id, uint64_t sequence,
+                   struct err *err)
+{
+    if (sequence >= store->group_begin || MUTANT(GC_WITHOUT_REFRESH))
+        return 0;
+    return put_u64(store, TABLE_TOUCHED, hash_span(id), store->next_sequence, err);
+}
+
+int pruned_decode(struct span value, struct pruned *ret, struct err *err)
+{
+    if (value.size != 8 + HASH_SIZE)
+        return err_set(err, ERR_CORRUPT, "entry of a freed object with %zu bytes", value.size);
+    ret->sequence = get_u64_le(value.data);
+    memcpy(ret->action.bytes, value.data + 8, HASH_SIZE);
+    return 0;
+}
+
+int pruned_find(struct store *store, const struct hash *id, struct pruned *ret, struct err *err)
+{
+    struct span value;
+    int rc = store->backend->ops->get(store->backend, TABLE_PRUNED, hash_span(id), &value, err);
+    return rc == 0 ? pruned_decode(value, ret, err) : rc;
+}
+
+/* The object comes back: what gc noted about it goes. */
+static int forget_pruned(struct store *store, const struct hash *id, struct err *err)
+{
+    struct pruned pruned;
+    int rc = pruned_find(store, id, &pruned, err);
+    if (rc == ERR_NOT_FOUND)
+        return 0;
+    if (rc == 0)
+        rc = erase_row(store, pruned.sequence, err);
+    if (rc == 0 || rc == ERR_CORRUPT)
+        rc = erase_key(store, TABLE_PRUNED, hash_span(id), err);
+    return rc;
+}
+
 int store_put(struct store *store, const char *type, struct span bytes, struct hash *ret_id,
               struct err *err)
 {
@@ -317,10 +424,38 @@ int store_put(struct store *store, const char *type, struct span bytes, struct h
     info.id = hash_bytes(bytes);
     rc = store->backend->ops->get(store->backend, TABLE_OBJECTS, hash_span(&info.id), &value,
                                   err);
-    if (rc == ERR_NOT_FOUND)
-        rc = append_object(store, &info, bytes, err);
+    if (rc == ERR_NOT_FOUND) {
+        rc = forget_pruned(store, &info.id, err);
+        if (rc == 0)
+            rc = append_object(store, &info, bytes, err);
+    } else if (rc == 0) {
+        rc = refresh(store, &info.id, value.size < 8 ? 0 : get_u64_le(value.data), err);
+    }
     if (rc == 0 && ret_id)
         *ret_id = info.id;
+    return rc;
+}
+
+int store_touch(struct store *store, const struct hash *id, struct err *err)
+{
+    struct place place;
+    int rc = writing(store, err);
+    if (rc == 0)
+        rc = place_find(store, id, &place, err);
+    return rc == 0 ? refresh(store, id, place.sequence, err) : rc;
+}
+
+int store_pruned(struct store *store, const struct hash *id, struct hash *ret_action,
+                 struct err *err)
+{
+    char hex[HASH_HEX_SIZE];
+    struct pruned pruned;
+    int rc = pruned_find(store, id, &pruned, err);
+    rest(store);
+    if (rc == ERR_NOT_FOUND)
+        return err_set(err, rc, "gc did not free object %s", hash_hex(id, hex));
+    if (rc == 0 && ret_action)
+        *ret_action = pruned.action;
     return rc;
 }
 
@@ -331,6 +466,14 @@ bool store_has(struct store *store, const struct hash *id)
         store->backend->ops->get(store->backend, TABLE_OBJECTS, hash_span(id), &value, NULL);
     rest(store);
     return rc == 0;
+}
+
+bool store_has_pruned(struct store *store)
+{
+    struct span key;
+    bool found = store->backend->ops->last(store->backend, TABLE_PRUNED, &key, NULL) == 0;
+    rest(store);
+    return found;
 }
 
 int store_stat(struct store *store, const struct hash *id, struct store_info *ret,
@@ -410,12 +553,17 @@ int store_read(struct store *store, const struct hash *id, uint64_t offset, size
 
 /* ---- results ---- */
 
-int check_outputs(struct store *store, const struct result *result, struct err *err)
+int check_outputs(struct store *store, const struct result *result, bool or_pruned,
+                  struct err *err)
 {
     for (uint32_t i = 0; i < result->n_outputs; i++) {
         const struct output *output = &result->outputs[i];
         struct place place;
+        struct pruned pruned;
         int rc = place_find(store, &output->id, &place, err);
+        if (rc == ERR_NOT_FOUND && or_pruned &&
+            pruned_find(store, &output->id, &pruned, NULL) == 0)
+            continue;
         if (rc == 0 && place.size != output->size)
             rc = err_set(err, ERR_CORRUPT, "the object has %llu bytes, the result says %llu",
                          (unsigned long long)place.size, (unsigned long long)output->size);
@@ -487,7 +635,8 @@ static int compare_with_first(struct store *store, const struct result *result,
     if (rc != 0)
         return err_set(err, rc, "the first result cannot be read");
     rc = 0;
-    if (check_outputs(store, &old, NULL) == 0) { /* else it is no hit, and may be replaced */
+    if (check_outputs(store, &old, true, NULL) ==
+        0) { /* else it is no hit, and may be replaced */
         result_encode(&old, &old_bytes);
         rc = old_bytes.size == bytes.size && memcmp(old_bytes.data, bytes.data, bytes.size) == 0
                  ? 1
@@ -498,6 +647,30 @@ static int compare_with_first(struct store *store, const struct result *result,
     return rc;
 }
 
+/* The record that was there is no hit: the new one takes its place. */
+static int erase_replaced(struct store *store, const struct hash *action, struct err *err)
+{
+    struct span value;
+    int rc =
+        store->backend->ops->get(store->backend, TABLE_RESULTS, hash_span(action), &value, err);
+    if (rc == ERR_NOT_FOUND || (rc == 0 && value.size != 8))
+        return 0;
+    return rc == 0 ? erase_row(store, get_u64_le(value.data), err) : rc;
+}
+
+/* While gc is under way: it has counted, and this record was not there yet. */
+static int refresh_outputs(struct store *store, const struct result *result, struct err *err)
+{
+    int rc = 0;
+    for (uint32_t i = 0; rc == 0 && i < result->n_outputs; i++) {
+        struct place place;
+        rc = place_find(store, &result->outputs[i].id, &place, err);
+        if (rc == 0 && place.sequence < store->horizon)
+            rc = refresh(store, &result->outputs[i].id, place.sequence, err);
+    }
+    return rc;
+}
+
 int store_put_result(struct store *store, const struct result *result, struct err *err)
 {
     char hex[HASH_HEX_SIZE];
@@ -505,11 +678,17 @@ int store_put_result(struct store *store, const struct result *result, struct er
     int rc = writing(store, err);
     if (rc != 0)
         return rc;
-    rc = MUTANT(OUTPUTS_UNCHECKED) ? 0 : check_outputs(store, result, err);
+    rc = MUTANT(OUTPUTS_UNCHECKED) ? 0 : check_outputs(store, result, false, err);
     if (rc != 0)
         return err_context(err, rc, "result of action %s", hash_hex(&result->action, hex));
     result_encode(result, &bytes);
     rc = compare_with_first(store, result, buf_span(&bytes), err);
+    if (rc >= 0 && store->horizon) {
+        int refreshed = refresh_outputs(store, result, err);
+        rc = refreshed != 0 ? refreshed : rc;
+    }
+    if (rc == 0)
+        rc = erase_replaced(store, &result->action, err);
     if (rc == 0) {
         struct span parts[2] = {hash_span(&result->action), buf_span(&bytes)};
         rc = append_row(store, ROW_RESULT, parts, 2, err);
@@ -524,7 +703,7 @@ int store_get_result(struct store *store, const struct hash *action, struct resu
     struct result result;
     int rc = record_find(store, action, &result, err);
     if (rc == 0) {
-        rc = MUTANT(CACHE_HIT_WITHOUT_BLOB) ? 0 : check_outputs(store, &result, err);
+        rc = MUTANT(CACHE_HIT_WITHOUT_BLOB) ? 0 : check_outputs(store, &result, true, err);
         if (rc != 0)
             result_done(&result);
     }
@@ -575,6 +754,8 @@ int store_put_ref(struct store *store, const char *name, const struct hash *id, 
         rc = writing(store, err);
     if (rc == 0 && (rc = place_find(store, id, &place, err)) != 0)
         rc = err_context(err, rc, "ref '%s'", name);
+    if (rc == 0 && store->horizon)
+        rc = refresh(store, id, place.sequence, err);
     if (rc != 0)
         return rc;
     if (find_ref(store, name, &old, NULL) == 0 && hash_equal(&old, id))

@@ -42,14 +42,24 @@ void store_close(struct store *store);
 void store_close_ptr(struct store **store);
 
 /* ---- objects ---- */
-/* Storing the same bytes twice is a success. Errors: ERR_FULL, ERR_IO, ERR_LIMIT. */
+/* Storing the same bytes twice is a success, and makes the object young for gc. Errors:
+ * ERR_FULL, ERR_IO, ERR_LIMIT. */
 int store_put(struct store *store, const char *type, struct span bytes, struct hash *ret_id,
               struct err *err);
 bool store_has(struct store *store, const struct hash *id);
+/* As if it had been stored again. Errors: ERR_NOT_FOUND, ERR_FULL, ERR_IO. */
+int store_touch(struct store *store, const struct hash *id, struct err *err);
+/* Did gc free this object, knowing that an action can make it again? Errors: ERR_NOT_FOUND, no;
+ * ERR_CORRUPT. */
+int store_pruned(struct store *store, const struct hash *id, struct hash *ret_action,
+                 struct err *err);
 /* Copy of the object's bytes, verified against `id`; what was in *ret_bytes is overwritten.
  * Errors: ERR_NOT_FOUND, ERR_CORRUPT. */
 int store_get(struct store *store, const struct hash *id, struct buf *ret_bytes,
               struct err *err);
+
+/* Is there any such object? */
+bool store_has_pruned(struct store *store);
 
 struct store_info {
     struct hash id;
@@ -67,7 +77,8 @@ int store_read(struct store *store, const struct hash *id, uint64_t offset, size
 /* Errors: ERR_NOT_FOUND when an output is not in the store; ERR_CORRUPT when another result of
  * the same action is there and differs (the first one stays). Same result again: a success. */
 int store_put_result(struct store *store, const struct result *result, struct err *err);
-/* A hit only if the record decodes and all its outputs exist; else ERR_NOT_FOUND. */
+/* A hit only if the record decodes and all its outputs exist or were freed by gc, which keeps
+ * the way to them (store_pruned); else ERR_NOT_FOUND. */
 int store_get_result(struct store *store, const struct hash *action, struct result *ret,
                      struct err *err);
 
@@ -111,9 +122,11 @@ struct store_check {
     uint64_t
         damaged; /* objects whose bytes do not match their name, rows with a bad checksum */
     uint64_t dangling; /* results or refs that name a missing object */
+    uint64_t pruned;   /* objects that gc freed and an action can make again */
 };
 /* Re-hash every object, check every result and ref. `complain` gets one sentence per finding.
- * Errors only when the store cannot be read at all. */
+ * All of it is about one moment, also beside a writer, whose freed pages are not used again
+ * until the check is over. Errors only when the store cannot be read at all. */
 int store_fsck(struct store *store, void (*complain)(void *context, const char *sentence),
                void *context, struct store_check *ret, struct err *err);
 
@@ -121,5 +134,46 @@ int store_fsck(struct store *store, void (*complain)(void *context, const char *
  * commit: afterwards fsck is clean, and what was dropped can be computed and stored again.
  * *ret_dropped: rows and refs given up. An open group is committed first. */
 int store_rebuild(struct store *store, uint64_t *ret_dropped, struct err *err);
+
+/* ---- garbage: mark, then sweep in steps, beside the store's ordinary work ----
+ *
+ * What is younger than the horizon (a sequence) stays, whoever wants it; everything else stays
+ * when it was marked. New results and refs make what they name young, so between begin and end
+ * the store may be read and written as always; only names that came to life again in some other
+ * way (an old result that a new campaign finds) ask for a new beginning. One at a time. */
+struct store_gc;
+
+/* The sequence that the next row gets: the horizon of now. */
+uint64_t store_sequence(struct store *store);
+/* `dry`: only count. Errors: ERR_BUSY, ERR_FULL, ERR_IO. */
+int store_gc_begin(struct store *store, uint64_t horizon, bool dry, struct store_gc **ret_gc,
+                   struct err *err);
+void store_gc_keep(struct store_gc *gc, const struct hash *object);
+void store_gc_keep_result(struct store_gc *gc, const struct hash *action);
+/* `object`, an output of `action` whose result is kept, may go all the same, unless it is kept
+ * for another reason: the store then remembers how it is made (store_pruned). */
+void store_gc_prune(struct store_gc *gc, const struct hash *object, const struct hash *action);
+
+struct store_gc_counts {
+    uint64_t objects, bytes, results;                   /* that stay */
+    uint64_t freed_objects, freed_bytes, freed_results; /* or would be */
+    uint64_t pruned; /* of the freed objects: those that can be made again */
+};
+/* Sweep on, with at most about `work` looks at rows (an object is freed as a whole). Results go
+ * before objects. The caller commits. Errors: those of writing; the gc can only be ended. */
+int store_gc_sweep(struct store_gc *gc, uint32_t work, bool *ret_over, struct err *err);
+void store_gc_counts(const struct store_gc *gc, struct store_gc_counts *ret);
+/* Accepts NULL; before or after the sweep is over. Before store_close. */
+void store_gc_end(struct store_gc *gc);
+
+/* ---- copies ---- */
+/* Hot copy of what is committed, without free space, as a store in the new or empty folder
+ * `path`, durable on return. Beside a writer as well. Errors: ERR_BUSY (a store is there),
+ * ERR_FULL, ERR_IO, ERR_UNSUPPORTED. */
+int store_backup(struct store *store, const char *path, struct err *err);
+/* Give free space back to the file system: the store is written anew beside itself and takes
+ * its own place, at once or not at all. Nobody else may have it open. *ret_before, *ret_after:
+ * bytes of the file. Errors: ERR_BUSY, ERR_FULL (both must fit), ERR_IO, ERR_NOT_FOUND. */
+int store_compact(const char *path, uint64_t *ret_before, uint64_t *ret_after, struct err *err);
 
 #endif

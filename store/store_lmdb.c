@@ -6,6 +6,7 @@
 #include "common/mem.h"
 #include "store/backend.h"
 #include "store/folder.h"
+#include "store/state.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -29,8 +30,10 @@ struct lmdb {
     MDB_env *env;
     MDB_dbi tables[TABLE_COUNT];
     MDB_txn *write;
-    MDB_txn *read;    /* kept and renewed */
-    bool read_active; /* between the first read of a call and rest() */
+    MDB_txn *read;              /* kept and renewed */
+    bool read_active;           /* between the first read of a call and rest() */
+    bool held;                  /* rest() leaves the read transaction open */
+    bool is_there[TABLE_COUNT]; /* a store of an earlier version lacks the youngest tables */
     size_t map_bytes;
     struct buf redo; /* operations of the open group, while the map can grow */
 };
@@ -77,6 +80,7 @@ static int err_from_mdb(struct err *err, int rc, const char *what)
 static const char *const table_names[TABLE_COUNT] = {
     [TABLE_META] = "meta",       [TABLE_JOURNAL] = "journal", [TABLE_OBJECTS] = "objects",
     [TABLE_RESULTS] = "results", [TABLE_REFS] = "refs",       [TABLE_EVENTS] = "events",
+    [TABLE_PRUNED] = "pruned",   [TABLE_TOUCHED] = "touched",
 };
 
 static int open_tables(struct lmdb *lmdb)
@@ -86,8 +90,12 @@ static int open_tables(struct lmdb *lmdb)
     int rc = mdb_txn_begin(lmdb->env, NULL, writes ? 0 : MDB_RDONLY, &txn);
     if (rc != 0)
         return rc;
-    for (int i = 0; rc == 0 && i < TABLE_COUNT; i++)
+    for (int i = 0; rc == 0 && i < TABLE_COUNT; i++) {
         rc = mdb_dbi_open(txn, table_names[i], writes ? MDB_CREATE : 0, &lmdb->tables[i]);
+        lmdb->is_there[i] = rc == 0;
+        if (rc == MDB_NOTFOUND && i >= TABLE_PRUNED)
+            rc = 0;
+    }
     if (rc == 0)
         return mdb_txn_commit(txn); /* keeps the handles, also of a read transaction */
     mdb_txn_abort(txn);
@@ -273,6 +281,8 @@ static int revive(struct lmdb *lmdb)
 
 static void end_read(struct lmdb *lmdb)
 {
+    if (lmdb->held)
+        return;
     if (lmdb->read_active)
         mdb_txn_reset(lmdb->read);
     lmdb->read_active = false;
@@ -384,6 +394,8 @@ static int lmdb_get(struct backend *backend, enum table table, struct span key,
     int rc = reading(lmdb, &txn, err);
     if (rc != 0)
         return rc;
+    if (!lmdb->is_there[table])
+        return ERR_NOT_FOUND;
     rc = mdb_get(txn, lmdb->tables[table], &k, &v);
     if (rc == MDB_NOTFOUND)
         return ERR_NOT_FOUND;
@@ -403,6 +415,8 @@ static int look(struct lmdb *lmdb, enum table table, MDB_cursor_op op, bool afte
     int rc = reading(lmdb, &txn, err);
     if (rc != 0)
         return rc;
+    if (!lmdb->is_there[table])
+        return ERR_NOT_FOUND;
     rc = mdb_cursor_open(txn, lmdb->tables[table], &cursor);
     if (rc != 0)
         return err_from_mdb(err, rc, "open a cursor");
@@ -443,6 +457,28 @@ static int lmdb_last(struct backend *backend, enum table table, struct span *ret
 static void lmdb_rest(struct backend *backend)
 {
     end_read(lmdb_of(backend));
+}
+
+static void lmdb_hold(struct backend *backend, bool hold)
+{
+    struct lmdb *lmdb = lmdb_of(backend);
+    lmdb->held = false;
+    end_read(lmdb); /* begin with what is committed now */
+    lmdb->held = hold;
+}
+
+static int lmdb_copy(struct backend *backend, const char *folder, struct err *err)
+{
+    struct lmdb *lmdb = lmdb_of(backend);
+    MDB_txn *txn;
+    if (lmdb->write)
+        return err_set(err, ERR_INVALID, "a group is open");
+    int rc = reading(lmdb, &txn, err); /* opens the environment again where it must */
+    if (rc != 0)
+        return rc;
+    end_read(lmdb);
+    rc = mdb_env_copy2(lmdb->env, folder, MDB_CP_COMPACT);
+    return rc != 0 ? err_from_mdb(err, explain_eio(lmdb, rc), "copy") : 0;
 }
 
 /* ---- writing ---- */
@@ -546,6 +582,8 @@ int backend_open_lmdb(const char *path, enum store_mode mode, size_t map_bytes,
         .erase = lmdb_erase,
         .clear = lmdb_clear,
         .rest = lmdb_rest,
+        .hold = lmdb_hold,
+        .copy = lmdb_copy,
         .close = lmdb_close,
     };
     struct lmdb *lmdb = mem_new(1, sizeof *lmdb);
@@ -570,4 +608,86 @@ int backend_open_lmdb(const char *path, enum store_mode mode, size_t map_bytes,
     }
     *ret = &lmdb->base;
     return 0;
+}
+
+/* ---- compacting ---- */
+
+/* The copy has as many entries in every table. */
+static int compare_copy(struct lmdb *lmdb, const char *folder, struct err *err)
+{
+    struct lmdb copy = {.path = (char *)(uintptr_t)folder, .mode = STORE_READ};
+    int rc = open_env_fitting(&copy, map_bytes_wanted());
+    if (rc == 0)
+        rc = begin_read(&copy);
+    if (rc == 0)
+        rc = begin_read(lmdb);
+    for (int i = 0; rc == 0 && i < TABLE_COUNT; i++) {
+        MDB_stat a = {0}, b = {0};
+        rc = mdb_stat(lmdb->read, lmdb->tables[i], &a);
+        if (rc == 0 && copy.is_there[i])
+            rc = mdb_stat(copy.read, copy.tables[i], &b);
+        if (rc == 0 && a.ms_entries != b.ms_entries)
+            rc = MDB_CORRUPTED;
+    }
+    close_env(&copy);
+    return rc != 0 ? err_from_mdb(err, rc, "check the copy") : 0;
+}
+
+/* With our own environment closed, nobody may hold LMDB's lock. Readers that come now wait
+ * until *ret_fd is closed. */
+static int lock_readers_out(const char *name, int *ret_fd, struct err *err)
+{
+    struct flock wish = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+    *ret_fd = open(name, O_RDWR | O_CLOEXEC);
+    if (*ret_fd < 0)
+        return err_errno(err, errno, "open '%s'", name);
+    if (fcntl(*ret_fd, F_SETLK, &wish) == 0)
+        return 0;
+    if (errno != EACCES && errno != EAGAIN)
+        return err_errno(err, errno, "lock '%s'", name);
+    (void)err_set(err, ERR_BUSY, "somebody reads the store");
+    return err_hint(err, "wait until other commands on this store have ended");
+}
+
+/* Old readers keep the old file and the old lock file; the new one begins without. */
+static int take_place(struct lmdb *lmdb, const struct copy_names *names, struct err *err)
+{
+    char lock[COPY_PATH_SIZE];
+    cleanup(close_fd) int fd = -1;
+    (void)snprintf(lock, sizeof lock, "%s/lock.mdb", lmdb->path);
+    close_env(lmdb);
+    int rc = lock_readers_out(lock, &fd, err);
+    if (rc == 0)
+        rc = copy_take_place(lmdb->path, names, err);
+    if (rc == 0 && unlink(lock) != 0)
+        rc = err_errno(err, errno, "remove '%s'", lock);
+    return rc;
+}
+
+int backend_compact_lmdb(const char *path, uint64_t *ret_before, uint64_t *ret_after,
+                         struct err *err)
+{
+    struct backend *backend;
+    struct copy_names names;
+    struct stat info;
+    if (strlen(path) >= COPY_PATH_SIZE - 64)
+        return err_set(err, ERR_INVALID, "a path of %zu bytes", strlen(path));
+    copy_names(path, &names);
+    if (stat(names.to, &info) != 0)
+        return err_errno(err, errno, "look at '%s'", names.to);
+    int rc = backend_open_lmdb(path, STORE_WRITE, 0, &backend, err);
+    if (rc != 0)
+        return rc;
+    struct lmdb *lmdb = lmdb_of(backend);
+    *ret_before = (uint64_t)data_bytes(lmdb);
+    rc = copy_make(backend, &names, err);
+    if (rc == 0)
+        rc = compare_copy(lmdb, names.folder, err);
+    if (rc == 0)
+        rc = take_place(lmdb, &names, err);
+    if (rc != 0)
+        copy_forget(&names);
+    *ret_after = (uint64_t)data_bytes(lmdb);
+    lmdb_close(backend);
+    return rc;
 }

@@ -284,6 +284,18 @@ static void memory_rest(struct backend *backend)
     (void)backend;
 }
 
+static void memory_hold(struct backend *backend, bool hold)
+{
+    (void)backend;
+    (void)hold;
+}
+
+static int memory_copy(struct backend *backend, const char *folder, struct err *err)
+{
+    (void)backend;
+    return err_set(err, ERR_UNSUPPORTED, "a store in memory has no copy in '%s'", folder);
+}
+
 static void memory_close(struct backend *backend)
 {
     struct memory *memory = memory_of(backend);
@@ -311,6 +323,8 @@ struct backend *backend_open_memory(void)
         .erase = memory_erase,
         .clear = memory_clear,
         .rest = memory_rest,
+        .hold = memory_hold,
+        .copy = memory_copy,
         .close = memory_close,
     };
     struct memory *memory = mem_new(1, sizeof *memory);

@@ -60,6 +60,16 @@ static int view_event(struct store *store, uint64_t sequence, struct span head, 
                true, err);
 }
 
+static int view_pruned(struct store *store, uint64_t sequence, struct span head,
+                       struct err *err)
+{
+    uint8_t value[8 + HASH_SIZE];
+    put_u64_le(value, sequence);
+    memcpy(value + 8, head.data + HASH_SIZE, HASH_SIZE);
+    return put(store, TABLE_PRUNED, (struct span){head.data, HASH_SIZE},
+               (struct span){value, sizeof value}, false, err);
+}
+
 int view_row(struct store *store, uint64_t sequence, enum row_kind kind, struct span head,
              struct err *err)
 {
@@ -73,6 +83,7 @@ int view_row(struct store *store, uint64_t sequence, enum row_kind kind, struct 
         [ROW_REF] = {HASH_SIZE + 1, HASH_SIZE + STORE_REF_NAME_SIZE - 1, view_ref},
         [ROW_REF_DELETED] = {1, STORE_REF_NAME_SIZE - 1, view_ref_deleted},
         [ROW_EVENT] = {1, VIEW_HEAD_SIZE, view_event},
+        [ROW_PRUNED] = {2 * HASH_SIZE, 2 * HASH_SIZE, view_pruned},
     };
     if (head.size < kinds[kind].size_min || head.size > kinds[kind].size_max)
         return err_set(err, ERR_CORRUPT, "row %llu: a payload of %zu bytes does not fit",

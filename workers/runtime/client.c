@@ -230,3 +230,19 @@ int client_status(struct client *client, const struct hash *campaign, struct buf
     (void)zmq_msg_close(&frame);
     return 0;
 }
+
+int client_gc(struct client *client, const struct message_gc *asked,
+              struct message_gc_report *ret_report, struct err *err)
+{
+    struct message question = {.type = MESSAGE_TYPE_gc, .gc = *asked}, answer;
+    zmq_msg_t frame;
+    int rc =
+        ask(client, client->control, &question, MESSAGE_TYPE_gc_report, &frame, &answer, err);
+    if (rc)
+        return rc;
+    *ret_report = answer.gc_report; /* borrows nothing */
+    (void)zmq_msg_close(&frame);
+    if (ret_report->problem.text[0])
+        return err_set(err, ERR_CONFIG, "%s", ret_report->problem.text);
+    return 0;
+}

@@ -7,6 +7,7 @@
 #include "common/err.h"
 #include "common/hash.h"
 #include "common/span.h"
+#include "proto/messages.h"
 
 #include <stdbool.h>
 
@@ -37,5 +38,10 @@ int client_submit(struct client *client, struct span campaign, struct hash *ret_
 /* Status JSON of one campaign, or of all with NULL; appended to `ret_json`. */
 int client_status(struct client *client, const struct hash *campaign, struct buf *ret_json,
                   struct err *err);
+
+/* GC as asked; patience is that of a whole gc. *ret_report is copied. Errors: ERR_CONFIG
+ * (refused, with the broker's sentence), ERR_NETWORK. */
+int client_gc(struct client *client, const struct message_gc *asked,
+              struct message_gc_report *ret_report, struct err *err);
 
 #endif

@@ -1,0 +1,314 @@
+/* Marking what plans need: see reach.h. */
+#include "broker/reach.h"
+
+#include "common/mem.h"
+#include "common/mutant.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define NONE UINT32_MAX
+
+/* A checkpoint of the plan being marked. */
+struct checkpoint {
+    struct hash object, action;
+    uint32_t before; /* the checkpoint it was trained on from, or NONE */
+    bool replaced;   /* by enough later ones */
+};
+
+struct reach {
+    struct store *store;
+    struct store_gc *gc;
+    uint32_t keep_checkpoints;
+    struct checkpoint *checkpoints;
+    size_t n, capacity;
+    uint32_t *index; /* by object, open addressing */
+    size_t index_size;
+};
+
+struct reach *reach_new(struct store *store, struct store_gc *gc, uint32_t keep_checkpoints)
+{
+    struct reach *reach = mem_new(1, sizeof *reach);
+    reach->store = store;
+    reach->gc = gc;
+    reach->keep_checkpoints = keep_checkpoints ? keep_checkpoints : 1;
+    return reach;
+}
+
+void reach_free(struct reach *reach)
+{
+    if (!reach)
+        return;
+    free(reach->checkpoints);
+    free(reach->index);
+    free(reach);
+}
+
+/* ---- checkpoints ---- */
+
+static uint32_t *index_place(const struct reach *reach, const struct hash *object)
+{
+    size_t place = hash_u64(object) & (reach->index_size - 1);
+    while (reach->index[place] != NONE &&
+           !hash_equal(&reach->checkpoints[reach->index[place]].object, object))
+        place = (place + 1) & (reach->index_size - 1);
+    return &reach->index[place];
+}
+
+static void index_grow(struct reach *reach)
+{
+    free(reach->index);
+    reach->index_size = reach->index_size ? 2 * reach->index_size : 64;
+    reach->index = mem_new(reach->index_size, sizeof *reach->index);
+    memset(reach->index, 0xff, reach->index_size * sizeof *reach->index);
+    for (size_t i = 0; i < reach->n; i++)
+        *index_place(reach, &reach->checkpoints[i].object) = (uint32_t)i;
+}
+
+static uint32_t find_before(const struct reach *reach, const struct action *action)
+{
+    for (uint32_t i = 0; reach->n > 0 && i < action->n_inputs; i++) {
+        uint32_t found = *index_place(reach, &action->inputs[i]);
+        if (found != NONE)
+            return found;
+    }
+    return NONE;
+}
+
+/* The checkpoint that is `keep_checkpoints` steps back in its run is not needed any more. */
+static void replace_earlier(struct reach *reach, uint32_t last)
+{
+    for (uint32_t steps = 0; last != NONE && steps < reach->keep_checkpoints; steps++)
+        last = reach->checkpoints[last].before;
+    if (last != NONE)
+        reach->checkpoints[last].replaced = true;
+}
+
+static void add_checkpoint(struct reach *reach, const struct hash *object,
+                           const struct hash *id, const struct action *action)
+{
+    if (2 * (reach->n + 1) > reach->index_size)
+        index_grow(reach);
+    uint32_t *place = index_place(reach, object);
+    if (*place != NONE)
+        return; /* two runs that were the same so far */
+    uint32_t before = find_before(reach, action);
+    mem_reserve(reach->checkpoints, reach->capacity, reach->n + 1);
+    reach->checkpoints[reach->n] =
+        (struct checkpoint){.object = *object, .action = *id, .before = before};
+    *place = (uint32_t)reach->n++;
+    replace_earlier(reach, *place);
+}
+
+void reach_plan_end(struct reach *reach)
+{
+    for (size_t i = 0; i < reach->n; i++) {
+        const struct checkpoint *checkpoint = &reach->checkpoints[i];
+        store_gc_prune(reach->gc, &checkpoint->object, &checkpoint->action);
+        if (!checkpoint->replaced)
+            store_gc_keep(reach->gc, &checkpoint->object);
+    }
+    reach->n = 0;
+    if (reach->index_size)
+        memset(reach->index, 0xff, reach->index_size * sizeof *reach->index);
+}
+
+/* ---- actions ---- */
+
+/* False: it cannot be read, which is fsck's affair. */
+static bool read_action(struct reach *reach, const struct hash *id, struct action *ret)
+{
+    struct buf bytes = {0};
+    bool found = store_get(reach->store, id, &bytes, NULL) == 0 &&
+                 action_decode(buf_span(&bytes), ret, NULL) == 0;
+    buf_done(&bytes);
+    return found;
+}
+
+void reach_task(struct reach *reach, const struct hash *id)
+{
+    struct action action = {0};
+    store_gc_keep(reach->gc, id);
+    if (read_action(reach, id, &action))
+        for (uint32_t i = 0; i < action.n_inputs; i++)
+            store_gc_keep(reach->gc, &action.inputs[i]);
+    action_done(&action);
+}
+
+static void keep_outputs(struct reach *reach, const struct result *result)
+{
+    struct action action = {0};
+    for (uint32_t i = 0; i < result->n_outputs; i++) {
+        const struct output *output = &result->outputs[i];
+        struct hash made_by;
+        if (strcmp(output->type, "checkpoint") == 0 &&
+            (action.n_inputs || read_action(reach, &result->action, &action))) {
+            add_checkpoint(reach, &output->id, &result->action, &action);
+            continue;
+        }
+        store_gc_keep(reach->gc, &output->id);
+        if (store_pruned(reach->store, &output->id, &made_by, NULL) == 0)
+            store_gc_prune(reach->gc, &output->id, &made_by);
+    }
+    action_done(&action);
+}
+
+static void mark_action(struct reach *reach, const struct hash *id)
+{
+    struct result result = {0};
+    if (store_get_result(reach->store, id, &result, NULL) != 0) {
+        if (!MUTANT(GC_IGNORES_LEASES))
+            reach_task(reach, id);
+        return;
+    }
+    store_gc_keep(reach->gc, id);
+    store_gc_keep_result(reach->gc, id);
+    keep_outputs(reach, &result);
+    result_done(&result);
+}
+
+bool reach_plan(struct reach *reach, const struct planner *planner, uint32_t *cursor,
+                uint32_t budget)
+{
+    struct hash id;
+    while (budget-- > 0) {
+        if (!planner_next_known(planner, cursor, &id))
+            return false;
+        mark_action(reach, &id);
+    }
+    return true;
+}
+
+int reach_campaign(struct reach *reach, const struct hash *id, struct err *err)
+{
+    struct campaign campaign = {0};
+    struct buf bytes = {0};
+    int rc = store_get(reach->store, id, &bytes, err);
+    if (rc == 0)
+        rc = campaign_decode(buf_span(&bytes), &campaign, err);
+    for (uint32_t i = 0; rc == 0 && i < campaign.n_sources; i++)
+        store_gc_keep(reach->gc, &campaign.sources[i]);
+    store_gc_keep(reach->gc, id);
+    campaign_done(&campaign);
+    buf_done(&bytes);
+    return rc;
+}
+
+/* ---- plans ---- */
+
+bool reach_replay(struct store *store, struct planner *planner, uint32_t budget)
+{
+    const struct action *action;
+    struct hash id;
+    uint32_t done = 0, cursor = 0;
+    while (done < budget && planner_next(planner, &action, &id, NULL) == 0) {
+        struct result result = {0};
+        done++;
+        if (store_get_result(store, &id, &result, NULL) != 0)
+            continue;
+        if (planner_result(planner, &id, &result, NULL) != 0)
+            planner_failed(planner, &id, "its result does not fit");
+        result_done(&result);
+    }
+    if (done > 0)
+        return true;
+    while (done < budget && planner_next_wanted(planner, &cursor, &id)) {
+        planner_failed(planner, &id, "there is no result");
+        done++;
+    }
+    return done > 0;
+}
+
+int reach_planner(struct store *store, const struct hash *id, struct planner **ret_planner,
+                  struct err *err)
+{
+    struct campaign campaign = {0};
+    struct buf bytes = {0};
+    int rc = store_get(store, id, &bytes, err);
+    if (rc == 0)
+        rc = campaign_decode(buf_span(&bytes), &campaign, err);
+    if (rc == 0)
+        rc = planner_new(&campaign, ret_planner, err);
+    campaign_done(&campaign);
+    buf_done(&bytes);
+    return rc;
+}
+
+static int collect_ref(void *context, const char *name, const struct hash *id)
+{
+    struct reach_refs *refs = context;
+    const char *slash = strchr(name, '/');
+    mem_reserve(refs->items, refs->capacity, refs->n + 1);
+    struct reach_ref *ref = &refs->items[refs->n++];
+    *ref = (struct reach_ref){.id = *id};
+    ref->campaign = strncmp(name, "campaigns/", 10) == 0;
+    ref->quarantine =
+        strncmp(name, "quarantine/", 11) == 0 && hash_parse(slash + 1, &ref->task, NULL) == 0;
+    if (ref->campaign)
+        (void)snprintf(ref->name, sizeof ref->name, "%s", slash + 1);
+    return 0;
+}
+
+int reach_refs(struct store *store, struct reach_refs *ret, struct err *err)
+{
+    return store_each_ref(store, "", collect_ref, ret, err);
+}
+
+/* ---- gc without a broker ---- */
+
+static int mark_campaign(struct reach *reach, const struct reach_ref *ref, struct err *err)
+{
+    struct planner *planner = NULL;
+    uint32_t cursor = 0;
+    int rc = reach_campaign(reach, &ref->id, err);
+    if (rc == 0)
+        rc = reach_planner(reach->store, &ref->id, &planner, err);
+    if (rc != 0)
+        return err_context(err, rc, "campaign '%s'", ref->name);
+    while (reach_replay(reach->store, planner, UINT32_MAX))
+        continue;
+    while (reach_plan(reach, planner, &cursor, UINT32_MAX))
+        continue;
+    reach_plan_end(reach);
+    planner_free(planner);
+    return 0;
+}
+
+static int mark_all(struct reach *reach, struct err *err)
+{
+    struct reach_refs refs = {0};
+    int rc = reach_refs(reach->store, &refs, err);
+    for (size_t i = 0; rc == 0 && i < refs.n; i++) {
+        store_gc_keep(reach->gc, &refs.items[i].id);
+        if (refs.items[i].quarantine)
+            reach_task(reach, &refs.items[i].task);
+        if (refs.items[i].campaign)
+            rc = mark_campaign(reach, &refs.items[i], err);
+    }
+    free(refs.items);
+    return rc;
+}
+
+int reach_gc(struct store *store, uint32_t keep_checkpoints, bool dry,
+             struct store_gc_counts *ret, struct err *err)
+{
+    enum { WORK_PER_COMMIT = 4096 };
+    struct store_gc *gc = NULL;
+    bool over = false;
+    int rc = store_gc_begin(store, store_sequence(store), dry, &gc, err);
+    if (rc != 0)
+        return rc;
+    struct reach *reach = reach_new(store, gc, keep_checkpoints);
+    rc = mark_all(reach, err);
+    while (rc == 0 && !over) {
+        rc = store_gc_sweep(gc, WORK_PER_COMMIT, &over, err);
+        if (rc == 0 && !dry)
+            rc = store_commit(store, err);
+    }
+    if (rc == 0)
+        store_gc_counts(gc, ret);
+    reach_free(reach);
+    store_gc_end(gc);
+    return rc;
+}
