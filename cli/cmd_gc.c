@@ -16,10 +16,11 @@ enum {
     GRACE_S = 3600,
     PATIENCE_MS = 24 * 3600 * 1000, /* of a client: gc takes as long as it takes */
     KEEP_MAX = 1000000,
+    KEY_KEYS = 256,
 };
 
 struct options {
-    const char *store, *connect;
+    const char *store, *connect, *keys;
     bool json, dry_run;
     uint32_t keep_checkpoints, grace_s;
 };
@@ -44,6 +45,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     case 'c':
         options->connect = arg;
         return 0;
+    case KEY_KEYS:
+        options->keys = arg;
+        return 0;
     case 'j':
         options->json = true;
         return 0;
@@ -64,7 +68,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     }
 }
 
-static int through_broker(const struct options *options, const char *address,
+static int through_broker(const struct options *options, const char *address, const char *keys,
                           struct store_gc_counts *ret, struct err *err)
 {
     cleanup(client_close_ptr) struct client *client = NULL;
@@ -72,7 +76,7 @@ static int through_broker(const struct options *options, const char *address,
                                      .keep_checkpoints = options->keep_checkpoints,
                                      .grace_ms = (uint64_t)options->grace_s * 1000};
     struct message_gc_report report;
-    int rc = client_open(address, CLIENT_TIMEOUT_MS, &client, err);
+    int rc = client_open_keys(address, keys, CLIENT_TIMEOUT_MS, &client, err);
     if (rc)
         return rc;
     client_patience(client, PATIENCE_MS);
@@ -136,6 +140,7 @@ int cmd_gc(int argc, char **argv)
         {"store", 's', "DIR", 0, "the store (default: $WYCKMILL_STORE or .wyckmill/store)", 0},
         {"connect", 'c', "ADDRESS", 0, "the broker (default: the one that runs on the store)",
          0},
+        CLI_KEYS_OPTION(KEY_KEYS),
         {"dry-run", 'n', NULL, 0, "only say what would be freed", 0},
         {"keep-checkpoints", 'k', "K", 0,
          "of every training run the last K stay (default: 2); older ones are computed again "
@@ -160,9 +165,10 @@ int cmd_gc(int argc, char **argv)
     if (rc)
         return rc - 1;
     if (options.connect)
-        rc = through_broker(&options, options.connect, &counts, &err);
+        rc = through_broker(&options, options.connect, options.keys, &counts, &err);
     else if (!broker_find(find_store_path(options.store), &found, NULL))
-        rc = through_broker(&options, found.endpoint, &counts, &err);
+        rc = through_broker(&options, found.endpoint, found.keys ? options.keys : "", &counts,
+                            &err);
     else
         rc = alone(&options, &counts, &err);
     if (rc)
