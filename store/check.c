@@ -375,6 +375,7 @@ struct rebuild {
     struct store *store;
     struct buf bytes;
     uint64_t dropped; /* rows */
+    struct err *err;  /* of the walk over refs */
 };
 
 static int drop_row(struct rebuild *rebuild, uint64_t sequence, struct err *err)
@@ -387,31 +388,40 @@ static int drop_row(struct rebuild *rebuild, uint64_t sequence, struct err *err)
     return rc == ERR_NOT_FOUND ? 0 : rc;
 }
 
-/* Is the row as good as when it was written? A first row of an object: with all that follow.
- * *ret_rows: how many rows the decision is about. */
-static bool is_sound(struct rebuild *rebuild, const struct row *row, uint64_t *ret_rows)
+/* Damage is what will be so tomorrow, too; any other failure to read (ERR_IO, ...) is none, and
+ * nothing may be given up for it. */
+static bool is_damage(int rc)
 {
-    struct store_info info;
+    return rc == ERR_CORRUPT || rc == ERR_NOT_FOUND;
+}
+
+/* Is the row what its kind promises? *ret_rows: how many belong together. Errors: ERR_CORRUPT,
+ * those of reading. */
+static int check_row(struct rebuild *rebuild, const struct row *row, uint64_t *ret_rows,
+                     struct err *err)
+{
+    struct store_info info = {0};
     struct span data;
     struct document *document = NULL;
     *ret_rows = 1;
-    if (row->kind == ROW_MORE)
-        return false; /* its object was not sound, or it would have been skipped */
+    if (row->kind == ROW_MORE) /* its object was damaged, or it would have been skipped */
+        return err_set(err, ERR_CORRUPT, "bytes without a beginning");
     if (row->kind == ROW_EVENT) {
-        int rc = document_parse_canonical(row->payload, &value_limits_message, &document, NULL);
+        int rc = document_parse_canonical(row->payload, &value_limits_message, &document, err);
         document_free(document);
-        return rc == 0;
+        return rc ? ERR_CORRUPT : 0;
     }
     if (row->kind != ROW_OBJECT)
-        return true;
-    if (object_head_decode(row->sequence, row->payload, &info, &data, NULL) != 0)
-        return false;
+        return 0;
+    int rc = object_head_decode(row->sequence, row->payload, &info, &data, err);
+    if (rc != 0)
+        return rc;
     struct place place = {.sequence = row->sequence, .size = info.size};
     memcpy(place.type, info.type, sizeof place.type);
-    if (verify_object(rebuild->store, &info.id, &place, &rebuild->bytes, NULL) != 0)
-        return false;
-    *ret_rows = object_rows(info.size);
-    return true;
+    rc = verify_object(rebuild->store, &info.id, &place, &rebuild->bytes, err);
+    if (rc == 0)
+        *ret_rows = object_rows(info.size);
+    return rc;
 }
 
 /* The later result of an action replaces the earlier one. */
@@ -431,11 +441,13 @@ static int rebuild_row(struct rebuild *rebuild, uint64_t sequence, struct span v
     struct row row;
     uint8_t head[VIEW_HEAD_SIZE];
     *ret_rows = 1;
-    if (row_decode(sequence, value, &row, NULL) != 0 || !is_sound(rebuild, &row, ret_rows))
-        return drop_row(rebuild, sequence, err);
+    int rc = row_decode(sequence, value, &row, err);
+    if (rc == 0)
+        rc = check_row(rebuild, &row, ret_rows, err);
+    if (rc != 0)
+        return is_damage(rc) ? drop_row(rebuild, sequence, err) : rc;
     size_t size = row.payload.size < sizeof head ? row.payload.size : sizeof head;
     memcpy(head, row.payload.data, size);
-    int rc = 0;
     if (row.kind == ROW_RESULT && size >= HASH_SIZE)
         rc = drop_replaced_result(rebuild, (struct span){head, HASH_SIZE}, err);
     if (rc == 0)
@@ -477,9 +489,13 @@ static int drop_dangling_pruned(struct rebuild *rebuild, struct err *err)
         rc = walk_hash(&walk, &id, err);
         if (rc != 0)
             return rc;
-        if (pruned_decode(value, &pruned, NULL) == 0 &&
-            place_find(store, &pruned.action, &place, NULL) == 0)
+        rc = pruned_decode(value, &pruned, err);
+        if (rc == 0)
+            rc = place_find(store, &pruned.action, &place, err);
+        if (rc == 0)
             continue;
+        if (!is_damage(rc))
+            return rc;
         rc = erase_key(store, TABLE_PRUNED, hash_span(&id), err);
         if (rc == 0)
             rc = drop_row(rebuild, pruned.sequence, err);
@@ -505,13 +521,15 @@ static int drop_dangling_results(struct rebuild *rebuild, struct err *err)
         rc = walk_hash(&walk, &action, err);
         if (rc != 0)
             return rc;
-        rc = record_find(store, &action, &result, NULL);
+        rc = record_find(store, &action, &result, err);
         if (rc == 0) {
-            rc = MUTANT(CACHE_HIT_WITHOUT_BLOB) ? 0 : check_outputs(store, &result, true, NULL);
+            rc = MUTANT(CACHE_HIT_WITHOUT_BLOB) ? 0 : check_outputs(store, &result, true, err);
             result_done(&result);
         }
         if (rc == 0)
             continue;
+        if (!is_damage(rc))
+            return rc;
         rc = store->backend->ops->erase(store->backend, TABLE_RESULTS, hash_span(&action), err);
         if (rc == 0)
             rc = drop_row(rebuild, sequence, err);
@@ -524,15 +542,17 @@ static int drop_dangling_results(struct rebuild *rebuild, struct err *err)
 static int drop_dangling_ref(void *context, const char *name, const struct hash *id)
 {
     struct rebuild *rebuild = context;
-    if (store_has(rebuild->store, id))
-        return 0;
+    struct place place;
+    int rc = place_find(rebuild->store, id, &place, rebuild->err);
+    if (rc == 0 || !is_damage(rc))
+        return rc;
     rebuild->dropped++;
-    return store_delete_ref(rebuild->store, name, NULL);
+    return store_delete_ref(rebuild->store, name, rebuild->err);
 }
 
 int store_rebuild(struct store *store, uint64_t *ret_dropped, struct err *err)
 {
-    struct rebuild rebuild = {.store = store};
+    struct rebuild rebuild = {.store = store, .err = err};
     int rc = store_commit(store, err);
     if (rc == 0)
         rc = writing(store, err);
