@@ -139,9 +139,11 @@ static double run_store(const struct load *load, uint8_t *data, double *ret_get_
             check(store_commit(store, &err), &err);
     }
     double seconds = bench_now_s() - begin;
-    begin = bench_now_s();
-    for (uint32_t i = 0; i < n; i++)
-        check(store_get(store, &ids[i], &bytes, &err), &err);
+    for (int pass = 0; pass < 2; pass++) { /* the first one brings the pages into the map */
+        begin = bench_now_s();
+        for (uint32_t i = 0; i < n; i++)
+            check(store_get(store, &ids[i], &bytes, &err), &err);
+    }
     *ret_get_seconds = bench_now_s() - begin;
     (void)snprintf(file, sizeof file, "%s/data.mdb", path);
     *ret_space =

@@ -83,7 +83,7 @@ void row_header(uint64_t sequence, enum row_kind kind, const struct span *parts,
     put_u32_le(ret_header + 8, row_checksum(sequence, ret_header, parts, n_parts));
 }
 
-int row_decode(uint64_t sequence, struct span value, struct row *ret, struct err *err)
+int row_decode_unchecked(uint64_t sequence, struct span value, struct row *ret, struct err *err)
 {
     unsigned long long number = sequence;
     if (value.size < ROW_HEADER_SIZE)
@@ -93,14 +93,22 @@ int row_decode(uint64_t sequence, struct span value, struct row *ret, struct err
     if (get_u32_le(value.data + 4) != payload.size)
         return err_set(err, ERR_CORRUPT, "row %llu: says %u bytes, has %zu", number,
                        get_u32_le(value.data + 4), payload.size);
-    if (get_u32_le(value.data + 8) != row_checksum(sequence, value.data, &payload, 1) &&
-        !MUTANT(CHECKSUM_IGNORED))
-        return err_set(err, ERR_CORRUPT, "row %llu: wrong checksum", number);
     uint8_t kind = value.data[0];
     if (kind < ROW_OBJECT || kind > ROW_PRUNED)
         return err_set(err, ERR_CORRUPT, "row %llu: kind %u is not known", number, kind);
     *ret = (struct row){(enum row_kind)kind, sequence, payload};
     return 0;
+}
+
+int row_decode(uint64_t sequence, struct span value, struct row *ret, struct err *err)
+{
+    struct span payload = {value.data + ROW_HEADER_SIZE, value.size - ROW_HEADER_SIZE};
+    if (value.size >= ROW_HEADER_SIZE && get_u32_le(value.data + 4) == payload.size &&
+        get_u32_le(value.data + 8) != row_checksum(sequence, value.data, &payload, 1) &&
+        !MUTANT(CHECKSUM_IGNORED))
+        return err_set(err, ERR_CORRUPT, "row %llu: wrong checksum",
+                       (unsigned long long)sequence);
+    return row_decode_unchecked(sequence, value, ret, err);
 }
 
 size_t object_head_encode(const struct store_info *info, uint8_t ret[ROW_OBJECT_HEAD_SIZE])

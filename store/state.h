@@ -15,7 +15,8 @@ struct store {
     /* Sequences below are never given again, though gc may have erased the last rows: its
      * horizon would mean nothing. */
     uint64_t sequence_floor;
-    uint64_t horizon;   /* of the gc that is under way, 0: none */
+    uint64_t horizon; /* of the gc that is under way, 0: none */
+    bool unchecked; /* rows are read without their checksum: store_get hashes what is in them */
     struct err failure; /* code != 0: a write of this group failed, so all of it will */
 };
 

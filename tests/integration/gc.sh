@@ -64,6 +64,21 @@ for where in "$store" "$folder/copy"; do
     diff -r "$folder/out" "$folder/again" || fail "another export from $where"
 done
 
+# ---- the result of a training step is lost: what it was trained on, and gc freed, is made again ----
+recovered=0
+for k in 0 3 6 9 11; do
+    rm -rf "$folder/lost" "$folder/again"
+    cp -r "$store" "$folder/lost"
+    perl -0777 -pi -e 'my $n = -1; s/\xaacheckpoint/++$n == '$k' ? "\xaacheckpoinX" : $&/ge' "$folder/lost/data.mdb"
+    "$wyckmill" fsck --repair --store "$folder/lost" >"$folder/fsck" || fail "repair $k: $(cat "$folder/fsck")"
+    grep -q '1 damaged, 0 dangling' "$folder/fsck" || fail "damage $k: $(cat "$folder/fsck")"
+    run "$folder/lost" "$folder/again"
+    diff -r "$folder/out" "$folder/again" || fail "another export after loss $k"
+    [ $(($(executions "$folder/lost") - leases)) -gt 1 ] && recovered=$((recovered + 1)) # not the lost one alone
+    "$wyckmill" fsck --store "$folder/lost" >/dev/null || fail "fsck after loss $k"
+done
+[ "$recovered" -gt 0 ] || fail "no freed checkpoint was ever made again"
+
 # ---- another campaign in its place makes garbage; gc is killed at any moment ----
 run "$store" "$folder/other" -S seed=5
 freed=$("$wyckmill" gc --store "$store" --dry-run --json)
@@ -93,4 +108,4 @@ perl -0pi -e 's/wyckmill candidates/wyckmill candidatez/g' "$store/data.mdb"
 text=$("$wyckmill" verify small --store "$store")
 expect "exit of verify with damage" $? 1
 grep -q '^object [0-9a-f]*: ' <<<"$text" || fail "verify says: $text"
-echo "gc, backup, compact, verify: fine ($kills of 12 kills hit)"
+echo "gc, backup, compact, verify: fine ($kills of 12 kills hit, $recovered of 5 losses needed freed checkpoints)"

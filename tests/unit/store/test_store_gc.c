@@ -7,6 +7,7 @@
 #include "store/store.h"
 #include "tests/support/folder.h"
 
+#include <lmdb.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -522,6 +523,42 @@ static void test_store_gc__compact_shrinks_and_keeps(void **state)
     free(bytes);
 }
 
+/* A store of before gc lacks its tables: readers do without, a writer makes them. */
+static void test_store_gc__opens_older_stores(void **state)
+{
+    struct fixture *fixture = *state;
+    static const char *const names[] = {"pruned", "touched"};
+    MDB_env *env;
+    MDB_txn *txn;
+    MDB_dbi table;
+    struct hash id = put(fixture->store, "old");
+    commit(fixture->store);
+    store_close(fixture->store);
+    fixture->store = NULL;
+    assert_int_equal(mdb_env_create(&env), 0);
+    assert_int_equal(mdb_env_set_maxdbs(env, 16), 0);
+    assert_int_equal(mdb_env_open(env, fixture->folder, 0, 0666), 0);
+    assert_int_equal(mdb_txn_begin(env, NULL, 0, &txn), 0);
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        assert_int_equal(mdb_dbi_open(txn, names[i], 0, &table), 0);
+        assert_int_equal(mdb_drop(txn, table, 1), 0);
+    }
+    assert_int_equal(mdb_txn_commit(txn), 0);
+    mdb_env_close(env);
+
+    assert_int_equal(store_open(fixture->folder, STORE_READ, &fixture->store, NULL), 0);
+    assert_int_equal(check(fixture->store).objects, 1);
+    assert_false(store_has_pruned(fixture->store));
+    assert_int_equal(store_pruned(fixture->store, &id, NULL, NULL), ERR_NOT_FOUND);
+    store_close(fixture->store);
+    assert_int_equal(store_open(fixture->folder, STORE_WRITE, &fixture->store, NULL), 0);
+    assert_int_equal(store_touch(fixture->store, &id, NULL), 0);
+    commit(fixture->store);
+    (void)put(fixture->store, "later");
+    commit(fixture->store);
+    assert_int_equal(finish(fixture->store, begin(fixture->store, false)).freed_objects, 2);
+}
+
 /* A reader would look at pages of two files: nothing is done while there is one. */
 static void test_store_gc__compact_waits_for_readers(void **state)
 {
@@ -579,6 +616,8 @@ int main(void)
         cmocka_unit_test(test_store_gc__fsck_beside_a_writer_is_clean),
         cmocka_unit_test(test_store_gc__backup_beside_a_writer),
         cmocka_unit_test_setup_teardown(test_store_gc__compact_shrinks_and_keeps, set_up_lmdb,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(test_store_gc__opens_older_stores, set_up_lmdb,
                                         tear_down),
         cmocka_unit_test_setup_teardown(test_store_gc__compact_waits_for_readers, set_up_lmdb,
                                         tear_down),
