@@ -116,7 +116,14 @@ static bool file_to_name(const char *file, char ret[ALLOWED_NAME_SIZE])
     return true;
 }
 
-static void add_file(struct allowed *allowed, const char *file, const struct warner *warner)
+/* No sign of anything being wrong with the folder. */
+static bool out_of_files(int errno_value)
+{
+    return errno_value == EMFILE || errno_value == ENFILE;
+}
+
+/* False: the process has no files left. */
+static bool add_file(struct allowed *allowed, const char *file, const struct warner *warner)
 {
     char path[KEY_PATH_BYTES_MAX];
     struct key_pair pair;
@@ -126,11 +133,14 @@ static void add_file(struct allowed *allowed, const char *file, const struct war
     if (!file_to_name(file, row.name)) {
         warn(warner, "%s: a name has at most %d letters, digits and ._- before .key: left out",
              path, ALLOWED_NAME_SIZE - 1);
-        return;
+        return true;
     }
+    errno = 0;
     if (key_read(path, &pair, &err)) {
+        if (out_of_files(errno))
+            return false;
         warn(warner, "%s: left out", err.text);
-        return;
+        return true;
     }
     if (pair.secret[0])
         warn(warner, "%s holds a secret: a secret key belongs on the machine it is of", path);
@@ -138,6 +148,7 @@ static void add_file(struct allowed *allowed, const char *file, const struct war
     key_pair_done(&pair);
     mem_reserve(allowed->rows, allowed->capacity, (size_t)allowed->n + 1);
     allowed->rows[allowed->n++] = row;
+    return true;
 }
 
 static int by_key(const void *a, const void *b)
@@ -163,29 +174,52 @@ static void sort_rows(struct allowed *allowed, const struct warner *warner)
     allowed->n = kept;
 }
 
+/* All files into an empty list; false: the process has no files left. */
+static bool read_files(struct allowed *allowed, struct dirent **files, int n,
+                       const struct warner *warner)
+{
+    if (n > ALLOWED_MAX)
+        warn(warner, "%s: %d keys, only the first %d are taken", allowed->path, n, ALLOWED_MAX);
+    for (int i = 0; i < n && i < ALLOWED_MAX; i++)
+        if (!add_file(allowed, files[i]->d_name, warner))
+            return false;
+    sort_rows(allowed, warner);
+    return true;
+}
+
+static bool replace(struct allowed *allowed, struct dirent **files, int n, uint64_t print,
+                    const struct warner *warner)
+{
+    struct allowed fresh = {.path = allowed->path, .print = print};
+    if (!read_files(&fresh, files, n, warner)) {
+        free(fresh.rows);
+        return false;
+    }
+    free(allowed->rows);
+    allowed->rows = fresh.rows;
+    allowed->n = fresh.n;
+    allowed->capacity = fresh.capacity;
+    allowed->print = print;
+    return true;
+}
+
 bool allowed_refresh(struct allowed *allowed, bool always,
                      void (*warn_to)(void *context, const char *sentence), void *context)
 {
     const struct warner warner = {warn_to, context};
     struct dirent **files = NULL;
     int n = scandir(allowed->path, &files, is_key_file, alphasort);
-    /* What cannot be listed lets nobody in. */
+    if (n < 0 && out_of_files(errno))
+        return false;
+    /* What cannot be listed for another reason lets nobody in. */
     bool trouble = n < 0 && errno != ENOENT;
     const char *why = trouble ? strerror(errno) : "";
     uint64_t print = n < 0 ? trouble : fingerprint(allowed, files, n);
     bool changed = always || print != allowed->print;
-    if (changed) {
-        allowed->print = print;
-        allowed->n = 0;
-        if (trouble)
-            warn(&warner, "'%s': %s: nobody is allowed", allowed->path, why);
-        if (n > ALLOWED_MAX)
-            warn(&warner, "%s: %d keys, only the first %d are taken", allowed->path, n,
-                 ALLOWED_MAX);
-        for (int i = 0; i < n && i < ALLOWED_MAX; i++)
-            add_file(allowed, files[i]->d_name, &warner);
-        sort_rows(allowed, &warner);
-    }
+    if (changed && trouble)
+        warn(&warner, "'%s': %s: nobody is allowed", allowed->path, why);
+    if (changed)
+        changed = replace(allowed, files, n, print, &warner);
     for (int i = 0; i < n; i++)
         free(files[i]);
     free(files);

@@ -22,8 +22,9 @@ struct allowed *allowed_new(const char *folder, const char *own);
 void allowed_free(struct allowed *allowed);
 
 /* Look at the folder and read it again when it is not as it was (or `always`). One that is not
- * there is empty. `warn` gets a sentence for each thing that is wrong, NULL: nobody is told.
- * Returns whether it was read. */
+ * there is empty. While the process has no files left to open (a flood of connections may do
+ * that) the list stays as it is, and the next look tries again. `warn` gets a sentence for each
+ * thing that is wrong, NULL: nobody is told. Returns whether it was read. */
 bool allowed_refresh(struct allowed *allowed, bool always,
                      void (*warn)(void *context, const char *sentence), void *context);
 

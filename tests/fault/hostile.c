@@ -4,11 +4,11 @@
  * in its row. Prints the broker's memory and the rate of durable tasks before and during each.
  *
  * Fails when the broker ends, when its memory (RssAnon: what it allocated, without the mapped
- * store) grows by 50 MB or more over all attacks beyond what the tasks
- * cost that it did meanwhile, or when fewer than `rate_min` of the tasks of
- * the calm moment before come through. The goal is 0.8; the bound is far below, because
- * attackers, worker, client and whatever else runs on the machine share its cores with the
- * broker. Every process here is forked from one that never used libzmq. */
+ * store) grows by 50 MB or more over all attacks beyond what the tasks cost that it did
+ * meanwhile, or when fewer than `rate_min` of the tasks of the calm moments before and after
+ * come through. The goal is 0.8; the bound is far below, because attackers, worker, client and
+ * whatever else runs on the machine share its cores with the broker. Every process here is
+ * forked from one that never used libzmq. */
 #include "broker/broker.h"
 #include "broker/campaign.h"
 #include "common/file.h"
@@ -44,12 +44,13 @@ enum {
     ATTACK_MS = 4000,    /* and an attack */
     HALF_OPEN = 10000,   /* connections that never say a word */
     HALF_OPEN_MS = 8000, /* they are closed by the broker after 5 s */
-    LARGE_FRAMES = 200,  /* connections that announce 2 GiB */
+    FEW_FILES = 200,
+    LARGE_FRAMES = 200, /* connections that announce 2 GiB */
     GROWTH_BYTES_MAX = 50 << 20,
     START_MS = 20000,
 };
 
-static const double rate_min = 0.3, rate_goal = 0.8;
+static const double rate_min = 0.3, rate_few_files_min = 0.1, rate_goal = 0.8;
 
 /* What the processes tell each other. */
 struct shared {
@@ -61,6 +62,7 @@ struct scene {
     char folder[TEST_FOLDER_SIZE];
     char broker_keys[TEST_FOLDER_SIZE + 16], peer_keys[TEST_FOLDER_SIZE + 16];
     bool keys;
+    uint64_t files; /* that the broker may open; 0: as many as we */
     char endpoint[ENDPOINT_SIZE], bulk[ENDPOINT_SIZE];
     uint16_t port;
     pid_t broker, worker, client;
@@ -127,6 +129,9 @@ static void be_broker(const struct scene *scene)
 {
     char log[TEST_FOLDER_SIZE + 16], listen[] = "tcp://127.0.0.1:0";
     struct err err;
+    const struct rlimit limit = {scene->files, scene->files};
+    if (scene->files && setrlimit(RLIMIT_NOFILE, &limit))
+        give_up("setrlimit: %s", strerror(errno));
     (void)snprintf(log, sizeof log, "%s/log", scene->folder);
     int fd = open(log, O_WRONLY | O_CREAT | O_APPEND, 0600);
     (void)dup2(fd, STDERR_FILENO);
@@ -176,6 +181,7 @@ static void be_worker(const struct scene *scene)
                               .hello = {.boot = (uint64_t)getpid(), .slots = 32, .credit = 64}};
     char kind[64];
     uint64_t epoch = 0, next_ms = 0;
+    bool asked = false; /* a WELCOME is due */
     check(net_connect(context, scene->endpoint, peer_keys(scene, &keys), &control, &err), &err);
     (void)snprintf(kind, sizeof kind, "encode@%u", kinds[KIND_encode].revision);
     message_text_set(&message.hello.name, "no-op");
@@ -187,16 +193,20 @@ static void be_worker(const struct scene *scene)
         if (now_ms() >= next_ms) {
             const struct message alive = {.type = MESSAGE_TYPE_alive,
                                           .alive = {.epoch = epoch}};
-            (void)net_send(control, epoch ? &alive : &hello, NULL);
+            if (net_send(control, epoch ? &alive : &hello, NULL) == 0)
+                asked = asked || !epoch;
             next_ms = now_ms() + (epoch ? 1000 : 100);
         }
         (void)zmq_poll(&item, 1, 50);
         while (net_receive(control, &frame)) {
             if (message_decode(net_span(&frame), &message, NULL))
                 give_up("the worker was sent nonsense");
-            if (message.type == MESSAGE_TYPE_welcome)
+            if (message.type == MESSAGE_TYPE_welcome) {
                 epoch = message.welcome.epoch;
-            else if (message.type == MESSAGE_TYPE_lease)
+                if (!asked) /* "who are you?" */
+                    (void)net_send(control, &hello, NULL);
+                asked = !asked;
+            } else if (message.type == MESSAGE_TYPE_lease)
                 answer(control, &message.lease);
             else if (message.type == MESSAGE_TYPE_ack)
                 (void)atomic_fetch_add(&scene->shared->acked, 1);
@@ -534,12 +544,13 @@ static void prepare_keys(struct scene *scene)
     buf_done(&text);
 }
 
-static void open_scene(struct scene *scene, bool keys)
+static void open_scene(struct scene *scene, bool keys, uint64_t files)
 {
     struct broker_address address;
     struct err err;
     uint64_t begin_ms = now_ms();
     scene->keys = keys;
+    scene->files = files;
     atomic_store(&scene->shared->acked, 0);
     test_folder_new(scene->folder);
     prepare_keys(scene);
@@ -573,32 +584,57 @@ static void close_scene(struct scene *scene)
     test_folder_remove(scene->folder);
 }
 
+/* A broker with few files, and more connections than those: who is in is served on, and when
+ * the flood is over all is as before. */
+static int play_few_files(struct scene *scene)
+{
+    struct account account = {.bytes = 0};
+    open_scene(scene, true, FEW_FILES);
+    double calm = watch(scene, CALM_MS, &account);
+    pid_t attacker = begin(attack_half_open, scene);
+    double attacked = watch(scene, HALF_OPEN_MS, &account);
+    end(&attacker);
+    double after = watch(scene, CALM_MS, &account);
+    (void)printf("broker that may open %d files, with keys, %d half-open handshakes:\n"
+                 "  %.0f tasks/s before, %.0f during, %.0f after\n",
+                 FEW_FILES, HALF_OPEN, calm, attacked, after);
+    close_scene(scene);
+    /* During: libzmq tries to accept for ever, which costs one core of those that there are. */
+    if (attacked >= rate_few_files_min * calm && after >= rate_min * calm)
+        return 0;
+    (void)fprintf(stderr, "FAIL: a broker without files to open does not serve on\n");
+    return 1;
+}
+
 /* Returns how many of the attacks it did not stand. */
 static int play(struct scene *scene, bool keys)
 {
     int failures = 0;
-    open_scene(scene, keys);
+    open_scene(scene, keys, 0);
     (void)printf("broker %s keys:\n  %-38s %9s %12s %14s %8s\n", keys ? "with" : "without",
                  "attack", "times", "calm tasks/s", "attack tasks/s", "growth");
     struct account account;
     account_begin(scene, &account);
+    double before = watch(scene, CALM_MS, &account);
     for (size_t i = 0; i < sizeof attacks / sizeof attacks[0]; i++) {
         if (attacks[i].keys_only && !keys)
             continue;
-        double calm = watch(scene, CALM_MS, &account);
         atomic_store(&scene->shared->tries, 0);
         pid_t attacker = begin(attacks[i].role, scene);
         double attacked = watch(scene, attacks[i].ms, &account);
         unsigned long tries = atomic_load(&scene->shared->tries);
         bool alive = waitpid(attacker, NULL, WNOHANG) == 0;
         end(&attacker);
+        /* Between the calm moments before and after: the rate falls as the store grows. */
+        double after = watch(scene, CALM_MS, &account), calm = (before + after) / 2;
         double share = calm > 0 ? attacked / calm : 0;
+        before = after;
         (void)printf("  %-38s %9lu %12.0f %7.0f (%.2f) %5.1f MB%s\n", attacks[i].name, tries,
                      calm, attacked, share, account.excess_max / 1e6,
                      share < rate_goal ? "  below the goal of 0.8" : "");
         (void)fflush(stdout);
         if (share < rate_min || tries == 0 || !alive) {
-            (void)fprintf(stderr, "FAIL: %s: %.2f of the rate before, %lu times%s\n",
+            (void)fprintf(stderr, "FAIL: %s: %.2f of the calm rate, %lu times%s\n",
                           attacks[i].name, share, tries, alive ? "" : ", the attacker ended");
             failures++;
         }
@@ -634,6 +670,7 @@ int main(void)
         give_up("no shared memory");
     failures += play(&scene, true);
     failures += play(&scene, false);
+    failures += play_few_files(&scene);
     if (failures == 0)
         (void)printf("all attacks stood\n");
     return failures ? 1 : 0;

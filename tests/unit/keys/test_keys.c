@@ -5,6 +5,7 @@
 #include "keys/allowed.h"
 #include "tests/support/folder.h"
 
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include <zmq.h>
@@ -299,14 +300,32 @@ static void test_allowed__what_is_no_key_lets_nobody_in_and_is_named(void **stat
     allowed_free(allowed);
 }
 
-/* A key comes and goes while nothing is restarted. */
-static void test_allowed__rereads_when_asked(void **state)
+/* A flood of connections takes all files that the process may open: nobody is shut out by it.
+ */
+static void test_allowed__stays_as_it_is_while_no_file_can_be_opened(void **state)
 {
     struct fixture *f = *state;
+    struct rlimit before, none;
+    char text[64];
     struct allowed *allowed = allowed_new(f->folder, PUBLIC);
-    assert_true(allowed_refresh(allowed, false, NULL, NULL) || allowed_count(allowed) == 0);
-    assert_true(allowed_refresh(allowed, true, NULL, NULL));
-    assert_true(allowed_refresh(allowed, true, NULL, NULL));
+    make_folder(f, "allowed");
+    write_file(f, "allowed/a.key", key_text(1, text));
+    assert_true(allowed_refresh(allowed, true, hear, f));
+    write_file(f, "allowed/b.key", key_text(2, text));
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+    for (rlim_t files = 0; files < 20; files++) { /* the folder, then also a file in it */
+        none = (struct rlimit){.rlim_cur = files, .rlim_max = before.rlim_max};
+        assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+        bool read = allowed_refresh(allowed, false, hear, f);
+        assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+        assert_string_equal(name_of(allowed, 1), "a");
+        if (read)
+            break;
+        assert_null(name_of(allowed, 2));
+        assert_true(files < 19);
+    }
+    assert_string_equal(name_of(allowed, 2), "b");
+    assert_string_equal(f->said, "");
     allowed_free(allowed);
 }
 
@@ -323,7 +342,7 @@ int main(void)
         with_folder(test_keys__a_peer_needs_the_brokers_key),
         with_folder(test_allowed__those_in_the_folder_and_nobody_else),
         with_folder(test_allowed__what_is_no_key_lets_nobody_in_and_is_named),
-        with_folder(test_allowed__rereads_when_asked),
+        with_folder(test_allowed__stays_as_it_is_while_no_file_can_be_opened),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
