@@ -2,6 +2,7 @@
 #include "broker/shell.h"
 
 #include "common/cleanup.h"
+#include "proto/event.h"
 #include "proto/value.h"
 
 #include <stdio.h>
@@ -99,6 +100,38 @@ void record_campaign(struct shell *shell, const char *what, const struct campaig
     key_text(&pack, "state", planner_state_text(status.state));
     key_u64(&pack, "time", shell_unix_ms(shell));
     append(shell, &event);
+}
+
+/* ---- reading the log ---- */
+
+enum { EVENTS_JSON_BYTES = 256 << 10 /* then an answer is full */ };
+
+struct reading {
+    struct buf *out;
+    uint64_t next;
+    int rc;
+};
+
+static int print_event(void *context, uint64_t sequence, struct span event)
+{
+    struct reading *reading = context;
+    if (reading->out->size >= EVENTS_JSON_BYTES)
+        return 1;
+    reading->rc = event_print_json(sequence, event, reading->out, NULL);
+    reading->next = sequence + 1;
+    return reading->rc;
+}
+
+int record_events(struct shell *shell, uint64_t from, struct buf *out, uint64_t *ret_next,
+                  struct err *err)
+{
+    struct reading reading = {.out = out, .next = from};
+    int rc = store_each_event(shell->store, from, print_event, &reading, err);
+    *ret_next = reading.next;
+    if (reading.rc)
+        return err_set(err, reading.rc, "event %llu cannot be read",
+                       (unsigned long long)reading.next - 1);
+    return rc < 0 ? rc : 0;
 }
 
 /* ---- quarantine ---- */

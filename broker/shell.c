@@ -285,6 +285,25 @@ static void on_status_get(struct shell *shell, struct span id, const struct mess
     shell->idle_seen = shell->idle_ms != UINT64_MAX;
 }
 
+/* Nobody hears of an event that could still be lost: a commit comes before this round's answers
+ * go out. */
+static void on_events_get(struct shell *shell, struct span id, const struct message *message)
+{
+    struct message answer = {.type = MESSAGE_TYPE_events,
+                             .events = {.from = message->events_get.from}};
+    struct buf json = {0};
+    struct err err;
+    if (record_events(shell, answer.events.from, &json, &answer.events.next, &err)) {
+        complain(shell, shell->control_out, id, err.text);
+    } else {
+        if (!MUTANT(EVENTS_BEFORE_SYNC))
+            shell->dirty = shell->dirty || shell->commit_ms != UINT64_MAX;
+        answer.events.json = buf_span(&json);
+        outbox_put(shell->control_out, id, &answer);
+    }
+    buf_done(&json);
+}
+
 static void on_stop(struct shell *shell, struct span id, const struct message *message)
 {
     (void)id;
@@ -313,6 +332,7 @@ static on_message *const handlers[CHANNEL_COUNT][MESSAGE_TYPE_COUNT] = {
             [MESSAGE_TYPE_outcome] = on_outcome,
             [MESSAGE_TYPE_submit] = on_submit,
             [MESSAGE_TYPE_status_get] = on_status_get,
+            [MESSAGE_TYPE_events_get] = on_events_get,
             [MESSAGE_TYPE_stop] = on_stop,
         },
     [CHANNEL_BULK] =

@@ -159,6 +159,10 @@ void record_quarantine(struct shell *shell, const struct hash *task, enum attemp
 /* Errors: ERR_NOT_FOUND, it is in no quarantine; else 0 and why it is. */
 int record_quarantine_find(struct shell *shell, const struct hash *task,
                            char ret_why[SENTENCE_SIZE]);
+/* The committed and collected events from sequence `from` on as JSON lines, appended, as many
+ * as fit into a message; *ret_next is where the rest begins. */
+int record_events(struct shell *shell, uint64_t from, struct buf *out, uint64_t *ret_next,
+                  struct err *err);
 /* How many there are. */
 int record_quarantine_count(struct shell *shell, uint64_t *ret, struct err *err);
 

@@ -17,6 +17,8 @@ static const struct {
     {"worker", cmd_worker, "run tasks for a broker"},
     {"submit", cmd_submit, "give a campaign to a broker"},
     {"status", cmd_status, "tasks by state, workers, campaigns"},
+    {"top", cmd_top, "the status, refreshed"},
+    {"events", cmd_events, "what happened: attempts, campaigns; --follow as it happens"},
     {"ls", cmd_ls, "campaigns and objects of a store"},
     {"show", cmd_show, "one object, action or result in readable form"},
     {"lineage", cmd_lineage, "from which inputs, by which actions, a thing was made"},

@@ -27,7 +27,8 @@
     X(BACKOFF_FOR_EVER, "a task in backoff is never ready again", "fireworks detect_lostruns") \
     X(CACHED_NOT_FED, "a result found in the store does not reach the plan", "jobflow-remote#118") \
     X(STRANGER_IGNORED, "a worker that the broker does not know is not told so", "jeromq#775") \
-    X(SILENT_FOR_EVER, "a worker that was silent once gets no more work", "taskvine: dropped though healthy")
+    X(SILENT_FOR_EVER, "a worker that was silent once gets no more work", "taskvine: dropped though healthy") \
+    X(EVENTS_BEFORE_SYNC, "events are told before the commit", "Airflow: task log of an attempt that never was")
 /* clang-format on */
 
 #ifdef WYCKMILL_MUTANTS

@@ -7,10 +7,12 @@
  *   5  in the end the store is whole, every result is the true one, a new planner fed from the
  *      store stands where the old one stood, and the candidates are those of an undisturbed run
  *   6  without faults every task is leased once
- *   7  everything ends in bounded time (world.c) */
+ *   7  everything ends in bounded time (world.c)
+ *   8  events that the client was told are in the log in the end, in their places */
 #include "sim/sim.h"
 
 #include "common/mem.h"
+#include "proto/event.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -149,7 +151,8 @@ void sim_check_commit(struct sim *sim, enum table table, struct span key, bool e
     struct sim_checks *checks = sim->checks;
     char hex[HASH_HEX_SIZE];
     struct hash task;
-    bool same = before.size == after.size && !memcmp(before.data, after.data, after.size);
+    bool same = before.size == after.size &&
+                (!after.size || !memcmp(before.data, after.data, after.size));
     if (sim->rotten)
         return; /* a repair makes all views anew */
     if (checks->round_us != sim->now_us)
@@ -236,6 +239,21 @@ static int count_attempt(void *context, uint64_t sequence, struct span event)
     return 0;
 }
 
+static int print_event(void *context, uint64_t sequence, struct span event)
+{
+    return event_print_json(sequence, event, context, NULL);
+}
+
+static void check_heard(struct sim *sim)
+{
+    struct span heard = sim_client_heard(sim->client);
+    struct buf log = {0};
+    (void)store_each_event(sim->shell->store, 0, print_event, &log, NULL);
+    if (heard.size > log.size || (heard.size && memcmp(heard.data, log.data, heard.size) != 0))
+        sim_fail(sim, "the client was told of events that are not in the log");
+    buf_done(&log);
+}
+
 struct replay {
     struct sim *sim;
     struct store *store; /* NULL: the undisturbed run */
@@ -298,6 +316,7 @@ void sim_check_end(struct sim *sim)
     if (!sim->faults.rot) {
         struct attempts attempts = {.sim = sim};
         (void)store_each_event(sim->shell->store, 0, count_attempt, &attempts, NULL);
+        check_heard(sim);
     }
     struct replay undisturbed = {.sim = sim}, stored = {.sim = sim, .store = sim->shell->store};
     replay(&undisturbed, &truth);

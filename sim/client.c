@@ -18,6 +18,8 @@ struct sim_client {
     struct buf sources[SOURCES];
     uint64_t accepted[SOURCES];
     bool submitted;
+    uint64_t next;    /* event to ask for */
+    struct buf heard; /* the event log as far as the broker told it */
 };
 
 struct sim_client *sim_client_new(struct sim *sim)
@@ -55,6 +57,7 @@ void sim_client_free(struct sim_client *client)
         return;
     campaign_done(&client->campaign);
     buf_done(&client->bytes);
+    buf_done(&client->heard);
     for (int i = 0; i < SOURCES; i++)
         buf_done(&client->sources[i]);
     free(client);
@@ -63,6 +66,11 @@ void sim_client_free(struct sim_client *client)
 const struct campaign *sim_client_campaign(const struct sim_client *client)
 {
     return &client->campaign;
+}
+
+struct span sim_client_heard(const struct sim_client *client)
+{
+    return buf_span(&client->heard);
 }
 
 static void say(struct sim_client *client, enum channel channel, const struct message *message)
@@ -115,6 +123,10 @@ void sim_client_frame(struct sim_client *client, struct span frame)
     }
     if (message.type == MESSAGE_TYPE_status)
         on_status(client, message.status.json);
+    if (message.type == MESSAGE_TYPE_events && message.events.from == client->next) {
+        buf_append(&client->heard, message.events.json.data, message.events.json.size);
+        client->next = message.events.next;
+    }
     if (!client->submitted)
         sim_plan(client->sim, 10, SIM_CLIENT);
 }
@@ -146,6 +158,9 @@ void sim_client_step(struct sim_client *client)
     if (client->submitted) {
         message = (struct message){.type = MESSAGE_TYPE_status_get,
                                    .status_get = {.campaign = client->id}};
+        say(client, CHANNEL_CONTROL, &message);
+        message = (struct message){.type = MESSAGE_TYPE_events_get,
+                                   .events_get = {.from = client->next}};
         say(client, CHANNEL_CONTROL, &message);
     } else if (!put_source(client)) {
         message = (struct message){.type = MESSAGE_TYPE_submit,

@@ -152,12 +152,14 @@ void sim_worker_crash(struct sim_worker *worker);
 void sim_worker_frame(struct sim_worker *worker, struct span frame);
 void sim_worker_step(struct sim_worker *worker);
 
-/* ---- client.c: submits one campaign and watches it ---- */
+/* ---- client.c: submits one campaign, watches it and reads the event log ---- */
 struct sim_client *sim_client_new(struct sim *sim);
 void sim_client_free(struct sim_client *client);
 void sim_client_frame(struct sim_client *client, struct span frame);
 void sim_client_step(struct sim_client *client);
 const struct campaign *sim_client_campaign(const struct sim_client *client);
+/* The beginning of the event log, as the broker told it. */
+struct span sim_client_heard(const struct sim_client *client);
 
 /* ---- truth.c: what every task of the campaign gives ---- */
 /* Pure functions of the action. Caller owns the result and the bytes. */

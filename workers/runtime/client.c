@@ -187,3 +187,24 @@ int client_status(struct client *client, const struct hash *campaign, struct buf
     (void)zmq_msg_close(&frame);
     return 0;
 }
+
+int client_events(struct client *client, uint64_t from, uint64_t *ret_next,
+                  struct buf *ret_json, struct err *err)
+{
+    struct message question = {.type = MESSAGE_TYPE_events_get}, answer;
+    zmq_msg_t frame;
+    question.events_get.from = from;
+    for (bool mine = false; !mine;) { /* a late answer to an earlier question is passed over */
+        int rc =
+            ask(client, client->control, &question, MESSAGE_TYPE_events, &frame, &answer, err);
+        if (rc)
+            return rc;
+        mine = answer.events.from == from;
+        if (mine) {
+            buf_append(ret_json, answer.events.json.data, answer.events.json.size);
+            *ret_next = answer.events.next;
+        }
+        (void)zmq_msg_close(&frame);
+    }
+    return 0;
+}

@@ -33,5 +33,9 @@ int client_submit(struct client *client, struct span campaign, struct hash *ret_
 /* Status JSON of one campaign, or of all with NULL; appended to `ret_json`. */
 int client_status(struct client *client, const struct hash *campaign, struct buf *ret_json,
                   struct err *err);
+/* The event log from sequence `from` on as JSON lines, appended to `ret_json`, as many as one
+ * answer holds; *ret_next is where to go on, `from` when there is nothing new. */
+int client_events(struct client *client, uint64_t from, uint64_t *ret_next,
+                  struct buf *ret_json, struct err *err);
 
 #endif

@@ -9,6 +9,7 @@
 #include "common/cleanup.h"
 #include "common/mem.h"
 #include "common/rng.h"
+#include "proto/event.h"
 #include "proto/messages.h"
 #include "proto/value.h"
 #include "store/store.h"
@@ -522,6 +523,11 @@ static int count_ok_attempts(const struct bench *bench)
     return n;
 }
 
+static int print_event(void *context, uint64_t sequence, struct span event)
+{
+    return event_print_json(sequence, event, context, NULL);
+}
+
 static void test_broker__killed_at_any_moment_runs_no_finished_task_again(void **state)
 {
     struct bench *bench = *state;
@@ -919,6 +925,55 @@ static void test_broker__replaced_campaign_cancels_what_nobody_wants(void **stat
     link_close(&link);
 }
 
+/* The event log over the wire: in parts, from any place, and what was told stays. */
+static void test_broker__tells_the_event_log(void **state)
+{
+    struct bench *bench = *state;
+    broker_start(bench);
+    struct link link = link_open(bench);
+    struct done done = {.n = 0};
+    struct message message = {.type = MESSAGE_TYPE_events_get};
+    hello(&link, all_kinds, 2);
+    (void)submit(&link, "one", 16);
+    assert_int_equal(work(&link, &done, 2, WAIT_MS), 2);
+    say(link.control, &message);
+    hear_a(&link, link.control, MESSAGE_TYPE_events, &message);
+    struct buf told = {0};
+    buf_append(&told, message.events.json.data, message.events.json.size);
+    uint64_t next = message.events.next;
+    assert_non_null(strstr(buf_text(&told), "\"event\":\"submitted\""));
+    assert_non_null(strstr(buf_text(&told), "\"end\":\"ok\""));
+    assert_non_null(strstr(buf_text(&told), "\"log\":\"last words\""));
+    assert_int_equal(broker_end(bench, SIGKILL), -SIGKILL);
+
+    struct buf stored = {0};
+    struct store *store;
+    assert_int_equal(store_open(bench->folder, STORE_READ, &store, NULL), 0);
+    assert_int_equal(store_each_event(store, 0, print_event, &stored, NULL), 0);
+    store_close(store);
+    assert_true(stored.size >= told.size);
+    assert_memory_equal(stored.data, told.data, told.size);
+
+    broker_start(bench);
+    link_close(&link);
+    link = link_open(bench);
+    message =
+        (struct message){.type = MESSAGE_TYPE_events_get, .events_get = {.from = 1 << 30}};
+    say(link.control, &message);
+    hear_a(&link, link.control, MESSAGE_TYPE_events, &message);
+    assert_int_equal(message.events.next, 1 << 30); /* nothing there yet */
+    assert_int_equal(message.events.json.size, 0);
+    message = (struct message){.type = MESSAGE_TYPE_events_get, .events_get = {.from = next}};
+    say(link.control, &message);
+    hear_a(&link, link.control, MESSAGE_TYPE_events, &message);
+    assert_int_equal(message.events.json.size, stored.size - told.size);
+    assert_memory_equal(message.events.json.data, stored.data + told.size,
+                        stored.size - told.size);
+    buf_done(&told);
+    buf_done(&stored);
+    link_close(&link);
+}
+
 static void test_broker__ends_when_idle_or_told(void **state)
 {
     struct bench *bench = *state;
@@ -1014,6 +1069,7 @@ int main(int argc, char **argv)
         with_broker(test_broker__objects_travel_in_parts),
         with_broker(test_broker__bad_campaigns_are_refused),
         with_broker(test_broker__replaced_campaign_cancels_what_nobody_wants),
+        with_broker(test_broker__tells_the_event_log),
         with_broker(test_broker__ends_when_idle_or_told),
         with_broker(test_broker__refuses_what_it_cannot_serve),
         with_broker(test_broker__any_tcp_port),
