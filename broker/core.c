@@ -1,92 +1,12 @@
-/* The broker's rules: see core.h. Everything is numbered slots in arrays; queues and timers are
- * heaps, so an event costs O(log n), whatever is queued.
- *
- * At rest no ready task has a worker that would take it. So only two things start leases: a
- * task that becomes ready looks for a worker (task_ready), and a worker that has room looks for
- * tasks (worker_fill). */
-#include "broker/core.h"
+/* The broker's rules: see core.h, and core_state.h for how the state lies. */
+#include "broker/core_state.h"
 
-#include "broker/heap.h"
-#include "broker/tasks.h"
 #include "common/mem.h"
 #include "common/mutant.h"
 
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
-
-#define NONE UINT32_MAX
-
-enum {
-    LOAD_FULL_SLOTS = 16, /* load of a worker with as many leases as slots */
-    LOADS = 64,
-    REPEAT_DOUBLINGS_MAX = 6,
-    MEAN_UNIT = 16, /* fixed point of the mean time per task */
-};
-
-/* One attempt in the hands of a worker. */
-struct lease {
-    uint64_t begin_ms;
-    uint32_t task, worker; /* slots */
-    uint32_t attempt;
-    uint32_t sent;       /* times */
-    uint32_t task_next;  /* next lease of the same task */
-    uint32_t prev, next; /* of the same worker: a ring, oldest first; `next` also: next free */
-    uint32_t position;   /* in `repeats` */
-};
-
-struct worker {
-    uint64_t last_seen_ms, last_result_ms;
-    uint32_t number; /* the shell's */
-    uint32_t chain;  /* next worker on the same place of by_number; or next free */
-    uint32_t kinds, profile_id, slots, credit;
-    uint32_t n_leases, leases; /* the oldest */
-    uint32_t group, load;      /* the ring it stands in; load NONE: in none */
-    uint32_t prev, next;       /* of that ring */
-    uint32_t position;         /* in `silences` */
-    bool silent;
-};
-
-/* Workers that can run the same: those with room, in rings by load, first come first. */
-struct group {
-    uint64_t loads; /* bit per ring that is not empty */
-    uint32_t kinds, profile_id, n_workers;
-    uint32_t rings[LOADS];
-};
-
-/* Tasks that ask for the same, in order of (priority, arrival). */
-struct class
-{
-    uint32_t kind, profile_id;
-    uint64_t mean; /* time per task, 1/MEAN_UNIT ms; UINT64_MAX before the first result */
-    struct heap ready;
-};
-
-struct broker_core {
-    struct broker_limits limits;
-    uint64_t now_ms, sequence;
-    struct broker_counts counts; /* what is not derived in broker_core_counts */
-    uint64_t states[TASK_PERSISTING + 1];
-    struct broker_actions *out; /* during a step */
-
-    struct tasks tasks;
-    struct class *classes[BROKER_CLASSES_MAX]; /* each allocated: a heap does not move */
-    uint32_t n_classes;
-
-    struct worker *workers; /* BROKER_WORKERS_MAX */
-    uint32_t n_workers, workers_used, worker_free;
-    uint32_t by_number[BROKER_WORKERS_MAX];
-    struct group **groups;
-    uint32_t n_groups;
-
-    struct lease *leases;
-    size_t leases_capacity;
-    uint32_t leases_used, lease_free;
-
-    struct heap waiting;  /* tasks, by end of backoff */
-    struct heap repeats;  /* leases, by the time to send them again */
-    struct heap silences; /* workers, by a time before which they cannot be silent too long */
-};
 
 /* What follows when an attempt ends without a result. */
 static const struct {
@@ -181,7 +101,7 @@ void broker_actions_done(struct broker_actions *actions)
     *actions = (struct broker_actions){0};
 }
 
-static void emit(struct broker_core *core, struct broker_action action)
+void core_emit(struct broker_core *core, struct broker_action action)
 {
     struct broker_actions *out = core->out;
     mem_reserve(out->items, out->capacity, out->n + 1);
@@ -191,123 +111,15 @@ static void emit(struct broker_core *core, struct broker_action action)
 static void emit_ack(struct broker_core *core, uint32_t worker, const struct hash *task,
                      uint32_t attempt)
 {
-    emit(core,
-         (struct broker_action){
-             .type = BROKER_ACTION_ACK, .worker = worker, .task = *task, .attempt = attempt});
+    core_emit(core, (struct broker_action){.type = BROKER_ACTION_ACK,
+                                           .worker = worker,
+                                           .task = *task,
+                                           .attempt = attempt});
 }
 
-/* ---- rings of workers with room ---- */
+/* ---- who runs what ---- */
 
-static bool has_idle_slot(const struct worker *worker)
-{
-    return worker->n_leases < worker->slots;
-}
-
-static void worker_unlist(struct broker_core *core, uint32_t w)
-{
-    struct worker *worker = &core->workers[w];
-    if (worker->load == NONE)
-        return;
-    struct group *group = core->groups[worker->group];
-    uint32_t *ring = &group->rings[worker->load];
-    core->workers[worker->prev].next = worker->next;
-    core->workers[worker->next].prev = worker->prev;
-    if (worker->next == w) {
-        *ring = NONE;
-        group->loads &= ~(UINT64_C(1) << worker->load);
-    } else if (*ring == w) {
-        *ring = worker->next;
-    }
-    worker->load = NONE;
-}
-
-/* Into the ring of its load, at the end; into none when it can take nothing. */
-static void worker_list(struct broker_core *core, uint32_t w)
-{
-    worker_unlist(core, w);
-    struct worker *worker = &core->workers[w];
-    if (worker->silent || worker->n_leases >= worker->credit)
-        return;
-    uint32_t load = worker->n_leases * LOAD_FULL_SLOTS / worker->slots;
-    worker->load = load < LOADS ? load : LOADS - 1;
-
-    struct group *group = core->groups[worker->group];
-    uint32_t *ring = &group->rings[worker->load];
-    if (*ring == NONE) {
-        *ring = worker->prev = worker->next = w;
-        group->loads |= UINT64_C(1) << worker->load;
-        return;
-    }
-    struct worker *first = &core->workers[*ring];
-    worker->next = *ring;
-    worker->prev = first->prev;
-    core->workers[first->prev].next = w;
-    first->prev = w;
-}
-
-static uint32_t group_find(struct broker_core *core, uint32_t kinds, uint32_t profile_id)
-{
-    uint32_t g = NONE;
-    for (uint32_t i = 0; i < core->n_groups; i++) {
-        const struct group *group = core->groups[i];
-        if (group->n_workers && group->kinds == kinds && group->profile_id == profile_id)
-            return i;
-        if (!group->n_workers && g == NONE)
-            g = i;
-    }
-    if (g == NONE) {
-        g = core->n_groups++;
-        core->groups = mem_resize(core->groups, core->n_groups, sizeof *core->groups);
-        core->groups[g] = mem_new(1, sizeof **core->groups);
-    }
-    *core->groups[g] = (struct group){.kinds = kinds, .profile_id = profile_id};
-    memset(core->groups[g]->rings, 0xff, sizeof core->groups[g]->rings);
-    return g;
-}
-
-static void worker_regroup(struct broker_core *core, uint32_t w)
-{
-    struct worker *worker = &core->workers[w];
-    worker_unlist(core, w);
-    if (worker->group != NONE)
-        core->groups[worker->group]->n_workers--;
-    worker->group = group_find(core, worker->kinds, worker->profile_id);
-    core->groups[worker->group]->n_workers++;
-    worker_list(core, w);
-}
-
-/* ---- leases ---- */
-
-static uint32_t lease_new(struct broker_core *core)
-{
-    uint32_t l = core->lease_free;
-    if (l != NONE) {
-        core->lease_free = core->leases[l].next;
-        return l;
-    }
-    mem_reserve(core->leases, core->leases_capacity, core->leases_used + 1u);
-    return core->leases_used++;
-}
-
-static void lease_send(struct broker_core *core, uint32_t l, bool again)
-{
-    struct lease *lease = &core->leases[l];
-    emit(core, (struct broker_action){.type = BROKER_ACTION_LEASE,
-                                      .worker = core->workers[lease->worker].number,
-                                      .task = tasks_at(&core->tasks, lease->task)->id,
-                                      .attempt = lease->attempt,
-                                      .lease_ms = core->limits.lease_ms,
-                                      .again = again});
-    uint32_t doublings =
-        lease->sent < REPEAT_DOUBLINGS_MAX ? lease->sent : REPEAT_DOUBLINGS_MAX;
-    lease->sent++;
-    if (lease->position != HEAP_NOWHERE)
-        heap_remove(&core->repeats, l);
-    uint64_t pause_ms = MUTANT(LEASE_SENT_ONCE) ? UINT64_MAX >> 8 : core->limits.lease_ms;
-    heap_push(&core->repeats, core->now_ms + (pause_ms << doublings), l, l);
-}
-
-static void state_set(struct broker_core *core, struct task *task, enum task_state state)
+void core_state_set(struct broker_core *core, struct task *task, enum task_state state)
 {
     core->states[task->state]--;
     core->states[state]++;
@@ -315,7 +127,7 @@ static void state_set(struct broker_core *core, struct task *task, enum task_sta
 }
 
 /* Out of the queue that its state stands for. */
-static void task_dequeue(struct broker_core *core, uint32_t t)
+void core_task_dequeue(struct broker_core *core, uint32_t t)
 {
     const struct task *task = tasks_at(&core->tasks, t);
     if (task->state == TASK_READY)
@@ -323,76 +135,6 @@ static void task_dequeue(struct broker_core *core, uint32_t t)
     else if (task->state == TASK_WAITING)
         heap_remove(&core->waiting, t);
 }
-
-/* The next attempt of a ready task goes to worker `w`. */
-static void lease_begin(struct broker_core *core, uint32_t t, uint32_t w)
-{
-    struct task *task = tasks_at(&core->tasks, t);
-    task_dequeue(core, t);
-    state_set(core, task, TASK_LEASED);
-
-    uint32_t l = lease_new(core);
-    core->leases[l] = (struct lease){.begin_ms = core->now_ms,
-                                     .task = t,
-                                     .worker = w,
-                                     .attempt = ++task->attempt,
-                                     .task_next = task->lease,
-                                     .prev = l,
-                                     .next = l,
-                                     .position = HEAP_NOWHERE};
-    task->lease = l;
-
-    struct worker *worker = &core->workers[w];
-    if (worker->leases == NONE) {
-        worker->leases = l;
-    } else {
-        struct lease *oldest = &core->leases[worker->leases];
-        core->leases[l].next = worker->leases;
-        core->leases[l].prev = oldest->prev;
-        core->leases[oldest->prev].next = l;
-        oldest->prev = l;
-    }
-    worker->n_leases++;
-    core->counts.leases++;
-    core->counts.leases_ever++;
-    worker_list(core, w);
-    lease_send(core, l, false);
-}
-
-/* The lease is over; what becomes of its task and worker is the caller's business. */
-static void lease_end(struct broker_core *core, uint32_t l)
-{
-    struct lease *lease = &core->leases[l];
-    struct task *task = tasks_at(&core->tasks, lease->task);
-    struct worker *worker = &core->workers[lease->worker];
-
-    uint32_t *link = &task->lease;
-    while (*link != l)
-        link = &core->leases[*link].task_next;
-    *link = lease->task_next;
-
-    core->leases[lease->prev].next = lease->next;
-    core->leases[lease->next].prev = lease->prev;
-    if (worker->leases == l)
-        worker->leases = lease->next == l ? NONE : lease->next;
-    worker->n_leases--;
-    core->counts.leases--;
-    heap_remove(&core->repeats, l);
-    worker_list(core, lease->worker);
-    lease->next = core->lease_free;
-    core->lease_free = l;
-}
-
-static uint32_t lease_find(const struct broker_core *core, uint32_t t, uint32_t w,
-                           uint32_t attempt)
-{
-    uint32_t l = tasks_at(&core->tasks, t)->lease;
-    while (l != NONE && (core->leases[l].worker != w || core->leases[l].attempt != attempt))
-        l = core->leases[l].task_next;
-    return l;
-}
-
-/* ---- who runs what ---- */
 
 static bool fits(const struct class *class, uint32_t kinds, uint32_t profile_id)
 {
@@ -425,7 +167,7 @@ static uint32_t task_for(const struct broker_core *core, uint32_t w)
 static void worker_fill(struct broker_core *core, uint32_t w)
 {
     for (uint32_t t; (t = task_for(core, w)) != NONE;)
-        lease_begin(core, t, w);
+        core_lease_begin(core, t, w);
 }
 
 /* The least loaded worker that would take a task of the class; NONE. */
@@ -450,7 +192,7 @@ static void task_ready(struct broker_core *core, uint32_t t)
 {
     struct task *task = tasks_at(&core->tasks, t);
     struct class *class = core->classes[task->class];
-    state_set(core, task, TASK_READY);
+    core_state_set(core, task, TASK_READY);
     /* Higher priority first, then order of arrival, which a returned task keeps. */
     heap_push(&class->ready, (uint64_t)((int64_t)INT32_MAX - task->priority), task->sequence,
               t);
@@ -465,16 +207,16 @@ static void task_ready(struct broker_core *core, uint32_t t)
 static void task_forget(struct broker_core *core, uint32_t t)
 {
     struct task *task = tasks_at(&core->tasks, t);
-    task_dequeue(core, t);
-    state_set(core, task, TASK_FREE);
+    core_task_dequeue(core, t);
+    core_state_set(core, task, TASK_FREE);
     while (task->lease != NONE) {
         const struct lease *lease = &core->leases[task->lease];
         uint32_t w = lease->worker;
-        emit(core, (struct broker_action){.type = BROKER_ACTION_REVOKE,
-                                          .worker = core->workers[w].number,
-                                          .task = task->id,
-                                          .attempt = lease->attempt});
-        lease_end(core, task->lease);
+        core_emit(core, (struct broker_action){.type = BROKER_ACTION_REVOKE,
+                                               .worker = core->workers[w].number,
+                                               .task = task->id,
+                                               .attempt = lease->attempt});
+        core_lease_end(core, task->lease);
         worker_fill(core, w);
     }
     tasks_remove(&core->tasks, t);
@@ -484,7 +226,7 @@ static void task_give_up(struct broker_core *core, uint32_t t, enum broker_actio
                          enum attempt_end end)
 {
     struct task *task = tasks_at(&core->tasks, t);
-    emit(core, (struct broker_action){.type = type, .task = task->id, .end = end});
+    core_emit(core, (struct broker_action){.type = type, .task = task->id, .end = end});
     if (type == BROKER_ACTION_QUARANTINE)
         core->counts.quarantined++;
     else
@@ -511,7 +253,7 @@ static void task_retry(struct broker_core *core, uint32_t t, enum attempt_end en
     else if (task->lease != NONE)
         return;
     else if (ends[end].crash) {
-        state_set(core, task, TASK_WAITING);
+        core_state_set(core, task, TASK_WAITING);
         heap_push(&core->waiting,
                   core->now_ms + (core->limits.backoff_ms << (task->crashes - 1)),
                   task->sequence, t);
@@ -523,55 +265,14 @@ static void task_retry(struct broker_core *core, uint32_t t, enum attempt_end en
 static void emit_attempt(struct broker_core *core, uint32_t worker, const struct task *task,
                          uint32_t attempt, enum attempt_end end)
 {
-    emit(core, (struct broker_action){.type = BROKER_ACTION_ATTEMPT,
-                                      .worker = worker,
-                                      .task = task->id,
-                                      .attempt = attempt,
-                                      .end = end});
+    core_emit(core, (struct broker_action){.type = BROKER_ACTION_ATTEMPT,
+                                           .worker = worker,
+                                           .task = task->id,
+                                           .attempt = attempt,
+                                           .end = end});
 }
 
 /* ---- workers ---- */
-
-static uint32_t worker_find(const struct broker_core *core, uint32_t number)
-{
-    uint32_t w = core->by_number[number % BROKER_WORKERS_MAX];
-    while (w != NONE && core->workers[w].number != number)
-        w = core->workers[w].chain;
-    return w;
-}
-
-static int worker_require(const struct broker_core *core, uint32_t number, uint32_t *ret_w,
-                          struct err *err)
-{
-    *ret_w = worker_find(core, number);
-    if (*ret_w == NONE)
-        return err_set(err, ERR_INVALID, "worker %u is not known", number);
-    return 0;
-}
-
-/* When to look again whether it is silent. Heartbeats only move last_seen_ms; the timer that
- * fires too early is set again. */
-static void worker_watch(struct broker_core *core, uint32_t w)
-{
-    struct worker *worker = &core->workers[w];
-    if (worker->position != HEAP_NOWHERE)
-        heap_remove(&core->silences, w);
-    uint64_t silence_ms = core->limits.worker_ms;
-    if (!worker->silent && core->limits.lease_ms < silence_ms)
-        silence_ms = core->limits.lease_ms;
-    heap_push(&core->silences, worker->last_seen_ms + silence_ms, w, w);
-}
-
-static void worker_seen(struct broker_core *core, uint32_t w)
-{
-    struct worker *worker = &core->workers[w];
-    worker->last_seen_ms = core->now_ms;
-    if (!worker->silent || MUTANT(SILENT_FOR_EVER))
-        return;
-    worker->silent = false;
-    worker_watch(core, w);
-    worker_list(core, w);
-}
 
 /* A worker in no ring loses its leases. */
 static void worker_return_leases(struct broker_core *core, uint32_t w)
@@ -583,50 +284,17 @@ static void worker_return_leases(struct broker_core *core, uint32_t w)
         emit_attempt(core, worker->number, tasks_at(&core->tasks, t), lease->attempt,
                      ATTEMPT_LOST);
         core->counts.attempts_lost++;
-        lease_end(core, worker->leases);
+        core_lease_end(core, worker->leases);
         task_retry(core, t, ATTEMPT_LOST);
     }
 }
 
-static uint32_t worker_new(struct broker_core *core, uint32_t number)
-{
-    uint32_t w = core->worker_free;
-    if (w != NONE)
-        core->worker_free = core->workers[w].chain;
-    else
-        w = core->workers_used++;
-    uint32_t *place = &core->by_number[number % BROKER_WORKERS_MAX];
-    core->workers[w] = (struct worker){.number = number,
-                                       .chain = *place,
-                                       .leases = NONE,
-                                       .group = NONE,
-                                       .load = NONE,
-                                       .position = HEAP_NOWHERE,
-                                       .last_seen_ms = core->now_ms};
-    *place = w;
-    core->n_workers++;
-    core->counts.workers_ever++;
-    worker_watch(core, w);
-    return w;
-}
-
 static void worker_remove(struct broker_core *core, uint32_t w)
 {
-    struct worker *worker = &core->workers[w];
-    worker->silent = true; /* stays out of the rings */
-    worker_unlist(core, w);
+    core->workers[w].silent = true; /* stays out of the rings */
+    core_worker_unlist(core, w);
     worker_return_leases(core, w);
-    core->groups[worker->group]->n_workers--;
-    if (worker->position != HEAP_NOWHERE)
-        heap_remove(&core->silences, w);
-
-    uint32_t *link = &core->by_number[worker->number % BROKER_WORKERS_MAX];
-    while (*link != w)
-        link = &core->workers[*link].chain;
-    *link = worker->chain;
-    worker->chain = core->worker_free;
-    core->worker_free = w;
-    core->n_workers--;
+    core_worker_free(core, w);
 }
 
 /* ---- events ---- */
@@ -645,10 +313,10 @@ static void silence_check(struct broker_core *core, uint32_t w)
     }
     if (!worker->silent && silence_ms >= core->limits.lease_ms) {
         worker->silent = true;
-        worker_unlist(core, w);
+        core_worker_unlist(core, w);
         worker_return_leases(core, w);
     }
-    worker_watch(core, w);
+    core_worker_watch(core, w);
 }
 
 static const struct heap_entry *due(const struct broker_core *core, const struct heap *heap)
@@ -670,7 +338,7 @@ static int on_tick(struct broker_core *core, const struct broker_event *event, s
             heap_remove(&core->waiting, t);
             task_ready(core, t);
         } else if ((top = due(core, &core->repeats))) {
-            lease_send(core, top->item, true);
+            core_lease_send(core, top->item, true);
         } else {
             break;
         }
@@ -705,7 +373,7 @@ static void task_raise(struct broker_core *core, uint32_t t, int32_t priority)
         return;
     task->priority = priority;
     if (task->state == TASK_READY) {
-        task_dequeue(core, t);
+        core_task_dequeue(core, t);
         task_ready(core, t);
     }
 }
@@ -756,24 +424,24 @@ static int on_worker_ready(struct broker_core *core, const struct broker_event *
     if (event->slots == 0 || event->credit < event->slots)
         return err_set(err, ERR_INVALID, "worker %u offers %u slots and credit for %u leases",
                        event->worker, event->slots, event->credit);
-    uint32_t w = worker_find(core, event->worker);
+    uint32_t w = core_worker_find(core, event->worker);
     if (w == NONE) {
         if (core->n_workers == BROKER_WORKERS_MAX)
             return err_set(err, ERR_FULL, "%d workers are connected, no more are taken",
                            BROKER_WORKERS_MAX);
-        w = worker_new(core, event->worker);
+        w = core_worker_new(core, event->worker);
     }
     struct worker *worker = &core->workers[w];
     worker->kinds = event->kinds;
     worker->profile_id = event->profile_id;
     worker->slots = event->slots < BROKER_CREDIT_MAX ? event->slots : BROKER_CREDIT_MAX;
     worker->credit = event->credit < BROKER_CREDIT_MAX ? event->credit : BROKER_CREDIT_MAX;
-    worker_regroup(core, w);
-    worker_seen(core, w);
+    core_worker_regroup(core, w);
+    core_worker_seen(core, w);
 
     uint32_t l = worker->leases;
     for (uint32_t i = 0; i < worker->n_leases; i++, l = core->leases[l].next)
-        lease_send(core, l, true);
+        core_lease_send(core, l, true);
     worker_fill(core, w);
     return 0;
 }
@@ -782,11 +450,11 @@ static int on_worker_alive(struct broker_core *core, const struct broker_event *
                            struct err *err)
 {
     uint32_t w;
-    int rc = worker_require(core, event->worker, &w, err);
+    int rc = core_worker_require(core, event->worker, &w, err);
     if (rc)
         return rc;
     if (!MUTANT(HEARTBEAT_IGNORED))
-        worker_seen(core, w);
+        core_worker_seen(core, w);
     worker_fill(core, w);
     return 0;
 }
@@ -795,7 +463,7 @@ static int on_worker_gone(struct broker_core *core, const struct broker_event *e
                           struct err *err)
 {
     uint32_t w;
-    int rc = worker_require(core, event->worker, &w, err);
+    int rc = core_worker_require(core, event->worker, &w, err);
     if (rc)
         return rc;
     worker_remove(core, w);
@@ -822,14 +490,14 @@ static void result_accept(struct broker_core *core, uint32_t t,
     struct task *task = tasks_at(&core->tasks, t);
     if (task->state == TASK_PERSISTING && !MUTANT(RESULT_WHILE_PERSISTING))
         return; /* a repetition or a rival: it repeats until the task is done, then gets ACK */
-    task_dequeue(core, t);
-    state_set(core, task, TASK_PERSISTING);
+    core_task_dequeue(core, t);
+    core_state_set(core, task, TASK_PERSISTING);
     task->persist_worker = event->worker;
     task->persist_attempt = event->attempt;
-    emit(core, (struct broker_action){.type = BROKER_ACTION_PERSIST,
-                                      .worker = event->worker,
-                                      .task = task->id,
-                                      .attempt = event->attempt});
+    core_emit(core, (struct broker_action){.type = BROKER_ACTION_PERSIST,
+                                           .worker = event->worker,
+                                           .task = task->id,
+                                           .attempt = event->attempt});
 }
 
 static void result_failed(struct broker_core *core, uint32_t t, uint32_t w,
@@ -840,7 +508,7 @@ static void result_failed(struct broker_core *core, uint32_t t, uint32_t w,
     if (ends[event->end].elsewhere) {
         uint32_t kind = core->classes[tasks_at(&core->tasks, t)->class]->kind;
         core->workers[w].kinds &= ~(UINT32_C(1) << kind);
-        worker_regroup(core, w);
+        core_worker_regroup(core, w);
     }
     if (event->end == ATTEMPT_LOST)
         core->counts.attempts_lost++;
@@ -851,7 +519,7 @@ static int on_result(struct broker_core *core, const struct broker_event *event,
                      struct err *err)
 {
     uint32_t w, t = tasks_find(&core->tasks, &event->task);
-    int rc = worker_require(core, event->worker, &w, err);
+    int rc = core_worker_require(core, event->worker, &w, err);
     if (rc)
         return rc;
     if ((unsigned)event->end >= ATTEMPT_END_COUNT)
@@ -861,19 +529,19 @@ static int on_result(struct broker_core *core, const struct broker_event *event,
         return err_set(err, ERR_INVALID, "worker %u: attempt %u was never handed out",
                        event->worker, event->attempt);
 
-    worker_seen(core, w);
-    uint32_t l = t == TASK_NONE ? NONE : lease_find(core, t, w, event->attempt);
+    core_worker_seen(core, w);
+    uint32_t l = t == TASK_NONE ? NONE : core_lease_find(core, t, w, event->attempt);
     if (l != NONE) {
         class_measure(core, l);
-        lease_end(core, l);
+        core_lease_end(core, l);
     } else {
         core->counts.late_results++;
     }
     if (MUTANT(LATE_RESULT_AGAIN) && t == TASK_NONE && event->end == ATTEMPT_OK)
-        emit(core, (struct broker_action){.type = BROKER_ACTION_PERSIST,
-                                          .worker = event->worker,
-                                          .task = event->task,
-                                          .attempt = event->attempt});
+        core_emit(core, (struct broker_action){.type = BROKER_ACTION_PERSIST,
+                                               .worker = event->worker,
+                                               .task = event->task,
+                                               .attempt = event->attempt});
     if (t != TASK_NONE && event->end == ATTEMPT_OK)
         result_accept(core, t, event);
     else if (l != NONE)
@@ -903,7 +571,7 @@ static int on_result_durable(struct broker_core *core, const struct broker_event
         return rc;
     const struct task *task = tasks_at(&core->tasks, t);
     emit_ack(core, task->persist_worker, &task->id, task->persist_attempt);
-    emit(core, (struct broker_action){.type = BROKER_ACTION_DONE, .task = task->id});
+    core_emit(core, (struct broker_action){.type = BROKER_ACTION_DONE, .task = task->id});
     core->counts.done++;
     task_forget(core, t);
     return 0;
@@ -919,7 +587,7 @@ static int on_result_rejected(struct broker_core *core, const struct broker_even
     struct task *task = tasks_at(&core->tasks, t);
     emit_attempt(core, task->persist_worker, task, task->persist_attempt, ATTEMPT_BAD);
     emit_ack(core, task->persist_worker, &task->id, task->persist_attempt);
-    state_set(core, task, TASK_LEASED);
+    core_state_set(core, task, TASK_LEASED);
     task_retry(core, t, ATTEMPT_BAD);
     return 0;
 }
@@ -971,7 +639,7 @@ void broker_core_counts(const struct broker_core *core, struct broker_counts *re
 int broker_core_worker(const struct broker_core *core, uint32_t number,
                        struct broker_worker *ret, struct err *err)
 {
-    uint32_t w = worker_find(core, number);
+    uint32_t w = core_worker_find(core, number);
     if (w == NONE)
         return err_set(err, ERR_NOT_FOUND, "worker %u is not known", number);
     const struct worker *worker = &core->workers[w];

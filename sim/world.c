@@ -349,6 +349,9 @@ void sim_done(struct sim *sim)
     for (size_t i = 0; i < sim->n_events; i++)
         buf_done(&sim->events[i].frame);
     free(sim->events);
+    for (size_t i = 0; i < sim->n_inbox; i++)
+        buf_done(&sim->inbox[i].frame);
+    free(sim->inbox);
     for (uint32_t w = 0; w < sim->n_workers; w++)
         sim_worker_free(sim->workers[w]);
     sim_client_free(sim->client);
