@@ -40,6 +40,7 @@ const char *broker_action_text(enum broker_action_type type)
         [BROKER_ACTION_QUARANTINE] = "quarantine",
         [BROKER_ACTION_ATTEMPT] = "attempt-ended",
         [BROKER_ACTION_REVOKE] = "revoke",
+        [BROKER_ACTION_DRAIN] = "drain",
     };
     return (unsigned)type < BROKER_ACTION_COUNT ? texts[type] : "?";
 }
@@ -252,7 +253,9 @@ static void task_retry(struct broker_core *core, uint32_t t, enum attempt_end en
         task_give_up(core, t, BROKER_ACTION_QUARANTINE, end);
     else if (task->lease != NONE)
         return;
-    else if (ends[end].crash) {
+    else if (task->held && !(MUTANT(HOLD_LEAKS) && end == ATTEMPT_LOST)) {
+        core_state_set(core, task, TASK_HELD);
+    } else if (ends[end].crash) {
         core_state_set(core, task, TASK_WAITING);
         heap_push(&core->waiting,
                   core->now_ms + (core->limits.backoff_ms << (task->crashes - 1)),
@@ -378,6 +381,14 @@ static void task_raise(struct broker_core *core, uint32_t t, int32_t priority)
     }
 }
 
+static void task_release(struct broker_core *core, uint32_t t)
+{
+    struct task *task = tasks_at(&core->tasks, t);
+    task->held = false;
+    if (task->state == TASK_HELD && !MUTANT(RELEASE_FORGETS))
+        task_ready(core, t);
+}
+
 static int on_task_add(struct broker_core *core, const struct broker_event *event,
                        struct err *err)
 {
@@ -387,6 +398,8 @@ static int on_task_add(struct broker_core *core, const struct broker_event *even
     uint32_t t = tasks_find(&core->tasks, &event->task);
     if (t != TASK_NONE) {
         task_raise(core, t, event->priority);
+        if (!event->held)
+            task_release(core, t);
         return 0;
     }
     if (core->tasks.n >= BROKER_TASKS_MAX)
@@ -402,7 +415,11 @@ static int on_task_add(struct broker_core *core, const struct broker_event *even
     task->priority = event->priority;
     task->sequence = core->sequence++;
     core->states[TASK_FREE]++; /* balances state_set */
-    task_ready(core, t);
+    task->held = event->held;
+    if (task->held)
+        core_state_set(core, task, TASK_HELD);
+    else
+        task_ready(core, t);
     return 0;
 }
 
@@ -416,6 +433,40 @@ static int on_task_cancel(struct broker_core *core, const struct broker_event *e
     core->counts.cancelled++;
     task_forget(core, t);
     return 0;
+}
+
+static int on_task_hold(struct broker_core *core, const struct broker_event *event,
+                        struct err *err)
+{
+    (void)err;
+    uint32_t t = tasks_find(&core->tasks, &event->task);
+    if (t == TASK_NONE)
+        return 0;
+    struct task *task = tasks_at(&core->tasks, t);
+    task->held = true;
+    if (task->state == TASK_READY || task->state == TASK_WAITING) {
+        core_task_dequeue(core, t);
+        core_state_set(core, task, TASK_HELD);
+    }
+    return 0;
+}
+
+static int on_task_release(struct broker_core *core, const struct broker_event *event,
+                           struct err *err)
+{
+    (void)err;
+    uint32_t t = tasks_find(&core->tasks, &event->task);
+    if (t != TASK_NONE)
+        task_release(core, t);
+    return 0;
+}
+
+static void worker_drain(struct broker_core *core, uint32_t w)
+{
+    core->workers[w].draining = true;
+    core_worker_unlist(core, w);
+    core_emit(core, (struct broker_action){.type = BROKER_ACTION_DRAIN,
+                                           .worker = core->workers[w].number});
 }
 
 static int on_worker_ready(struct broker_core *core, const struct broker_event *event,
@@ -438,6 +489,8 @@ static int on_worker_ready(struct broker_core *core, const struct broker_event *
     worker->credit = event->credit < BROKER_CREDIT_MAX ? event->credit : BROKER_CREDIT_MAX;
     core_worker_regroup(core, w);
     core_worker_seen(core, w);
+    if (event->drained || worker->draining)
+        worker_drain(core, w);
 
     uint32_t l = worker->leases;
     for (uint32_t i = 0; i < worker->n_leases; i++, l = core->leases[l].next)
@@ -467,6 +520,17 @@ static int on_worker_gone(struct broker_core *core, const struct broker_event *e
     if (rc)
         return rc;
     worker_remove(core, w);
+    return 0;
+}
+
+static int on_worker_drain(struct broker_core *core, const struct broker_event *event,
+                           struct err *err)
+{
+    uint32_t w;
+    int rc = core_worker_require(core, event->worker, &w, err);
+    if (rc)
+        return rc;
+    worker_drain(core, w);
     return 0;
 }
 
@@ -599,9 +663,12 @@ static const struct {
     [BROKER_EVENT_TICK] = {"tick", on_tick},
     [BROKER_EVENT_TASK_ADD] = {"add", on_task_add},
     [BROKER_EVENT_TASK_CANCEL] = {"cancel", on_task_cancel},
+    [BROKER_EVENT_TASK_HOLD] = {"hold", on_task_hold},
+    [BROKER_EVENT_TASK_RELEASE] = {"release", on_task_release},
     [BROKER_EVENT_WORKER_READY] = {"ready", on_worker_ready},
     [BROKER_EVENT_WORKER_ALIVE] = {"alive", on_worker_alive},
     [BROKER_EVENT_WORKER_GONE] = {"gone", on_worker_gone},
+    [BROKER_EVENT_WORKER_DRAIN] = {"drain", on_worker_drain},
     [BROKER_EVENT_RESULT] = {"result", on_result},
     [BROKER_EVENT_RESULT_DURABLE] = {"durable", on_result_durable},
     [BROKER_EVENT_RESULT_REJECTED] = {"rejected", on_result_rejected},
@@ -631,6 +698,7 @@ void broker_core_counts(const struct broker_core *core, struct broker_counts *re
     *ret = core->counts;
     ret->ready = core->states[TASK_READY];
     ret->waiting = core->states[TASK_WAITING];
+    ret->held = core->states[TASK_HELD];
     ret->leased = core->states[TASK_LEASED];
     ret->persisting = core->states[TASK_PERSISTING];
     ret->workers = core->n_workers;
@@ -647,7 +715,25 @@ int broker_core_worker(const struct broker_core *core, uint32_t number,
                                   .credit = worker->credit,
                                   .leases = worker->n_leases,
                                   .last_seen_ms = worker->last_seen_ms,
-                                  .silent = worker->silent};
+                                  .silent = worker->silent,
+                                  .draining = worker->draining};
+    return 0;
+}
+
+int broker_core_task(const struct broker_core *core, const struct hash *id,
+                     enum broker_task_state *ret, struct err *err)
+{
+    static const enum broker_task_state states[TASK_STATES] = {
+        [TASK_READY] = BROKER_TASK_READY,
+        [TASK_WAITING] = BROKER_TASK_WAITING,
+        [TASK_HELD] = BROKER_TASK_HELD,
+        [TASK_LEASED] = BROKER_TASK_LEASED,
+        [TASK_PERSISTING] = BROKER_TASK_PERSISTING,
+    };
+    uint32_t t = tasks_find(&core->tasks, id);
+    if (t == TASK_NONE)
+        return err_set(err, ERR_NOT_FOUND, "the task is not in the queue");
+    *ret = states[tasks_at(&core->tasks, t)->state];
     return 0;
 }
 

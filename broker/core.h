@@ -11,6 +11,9 @@
  * wanted, else answered with ACK and dropped. Tasks that ended are forgotten: memory follows
  * what is open, not what was ever done.
  *
+ * A task may be held (its campaign is paused): what runs goes on, nothing of it is leased anew.
+ * A worker may be drained: it keeps what it has and gets nothing new; action DRAIN tells it so.
+ *
  * A worker fills its slots first; beyond them, up to its credit, it gets tasks in advance only
  * of a class that is known to be quick (BROKER_PREFETCH_MS), so that no long task waits behind
  * another while a slot elsewhere is idle. A LEASE is repeated, with growing pauses, while it
@@ -57,16 +60,19 @@ enum attempt_end {
 const char *attempt_end_text(enum attempt_end end);
 
 enum broker_event_type {
-    BROKER_EVENT_TICK,           /* now_ms only */
-    BROKER_EVENT_TASK_ADD,       /* task, kind, profile_id, priority; again: the higher priority
-                                    counts */
-    BROKER_EVENT_TASK_CANCEL,    /* task: no longer wanted; unknown or persisting: no effect */
-    BROKER_EVENT_WORKER_READY,   /* worker, kinds (bit mask), profile_id, slots, credit: hello,
-                                    or again (its leases are then sent again) */
-    BROKER_EVENT_WORKER_ALIVE,   /* worker: heartbeat, renews all its leases */
-    BROKER_EVENT_WORKER_GONE,    /* worker: said goodbye or cannot be reached */
-    BROKER_EVENT_RESULT,         /* worker, task, attempt (0: of an earlier run), end */
-    BROKER_EVENT_RESULT_DURABLE, /* task: what PERSIST asked for is on disk */
+    BROKER_EVENT_TICK,     /* now_ms only */
+    BROKER_EVENT_TASK_ADD, /* task, kind, profile_id, priority, held; again: the higher priority
+                              counts, and unless `held` it is released */
+    BROKER_EVENT_TASK_CANCEL, /* task: no longer wanted; unknown or persisting: no effect */
+    BROKER_EVENT_TASK_HOLD, /* task: no new attempt until it is released; unknown: no effect */
+    BROKER_EVENT_TASK_RELEASE, /* task: wanted again; unknown or not held: no effect */
+    BROKER_EVENT_WORKER_READY, /* worker, kinds (bit mask), profile_id, slots, credit, drained:
+                                  hello, or again (its leases are then sent again) */
+    BROKER_EVENT_WORKER_ALIVE, /* worker: heartbeat, renews all its leases */
+    BROKER_EVENT_WORKER_GONE,  /* worker: said goodbye or cannot be reached */
+    BROKER_EVENT_WORKER_DRAIN, /* worker: gets nothing new until it is GONE */
+    BROKER_EVENT_RESULT,       /* worker, task, attempt (0: of an earlier run), end */
+    BROKER_EVENT_RESULT_DURABLE,  /* task: what PERSIST asked for is on disk */
     BROKER_EVENT_RESULT_REJECTED, /* task: PERSIST found an output missing or another result
                                      there */
     BROKER_EVENT_COUNT
@@ -87,6 +93,8 @@ struct broker_event {
     uint32_t slots;      /* tasks the worker runs at once, 1.. */
     uint32_t credit;     /* leases the worker can hold, slots..; cut to BROKER_CREDIT_MAX */
     int32_t priority;    /* higher first; then first come */
+    bool held;           /* TASK_ADD: it begins held; no effect on one that is there */
+    bool drained;        /* WORKER_READY: it was told to leave */
 };
 
 enum broker_action_type {
@@ -100,6 +108,7 @@ enum broker_action_type {
     BROKER_ACTION_QUARANTINE, /* task, end: three crashes; write the record with evidence */
     BROKER_ACTION_ATTEMPT, /* worker, task, attempt, end: an attempt ended otherwise; log it */
     BROKER_ACTION_REVOKE,  /* worker, task, attempt: no longer wanted */
+    BROKER_ACTION_DRAIN,   /* worker: tell it to leave when what runs is done */
     BROKER_ACTION_COUNT
 };
 const char *broker_action_text(enum broker_action_type type);
@@ -131,7 +140,7 @@ int broker_core_step(struct broker_core *core, const struct broker_event *event,
                      struct broker_actions *ret_actions, struct err *err);
 
 struct broker_counts {
-    uint64_t ready, waiting /* backoff */, leased,
+    uint64_t ready, waiting /* backoff */, held, leased,
         persisting;                                /* now; each task in one of them */
     uint64_t done, failed, quarantined, cancelled; /* so far */
     uint64_t workers /* now */, workers_ever;
@@ -142,11 +151,23 @@ void broker_core_counts(const struct broker_core *core, struct broker_counts *re
 struct broker_worker {
     uint32_t slots, credit, leases;
     uint64_t last_seen_ms;
-    bool silent; /* over lease_ms: its leases returned, it gets none */
+    bool silent;   /* over lease_ms: its leases returned, it gets none */
+    bool draining; /* keeps its leases, gets no more */
 };
 /* Errors: ERR_NOT_FOUND (never said READY, or gone). */
 int broker_core_worker(const struct broker_core *core, uint32_t worker,
                        struct broker_worker *ret, struct err *err);
+
+/* Is it in the queue, and how? Errors: ERR_NOT_FOUND. */
+enum broker_task_state {
+    BROKER_TASK_READY,
+    BROKER_TASK_WAITING,
+    BROKER_TASK_HELD,
+    BROKER_TASK_LEASED,
+    BROKER_TASK_PERSISTING
+};
+int broker_core_task(const struct broker_core *core, const struct hash *task,
+                     enum broker_task_state *ret, struct err *err);
 
 /* When TICK is next needed (a lease, worker or backoff ends); UINT64_MAX: never. */
 uint64_t broker_core_deadline_ms(const struct broker_core *core);

@@ -44,6 +44,7 @@ struct worker {
     uint32_t prev, next;       /* of that ring */
     uint32_t position;         /* in `silences` */
     bool silent;
+    bool draining; /* gets nothing new */
 };
 
 /* Workers that can run the same: those with room, in rings by load, first come first. */
@@ -65,7 +66,7 @@ struct broker_core {
     struct broker_limits limits;
     uint64_t now_ms, sequence;
     struct broker_counts counts; /* what is not derived in broker_core_counts */
-    uint64_t states[TASK_PERSISTING + 1];
+    uint64_t states[TASK_STATES];
     struct broker_actions *out; /* during a step */
 
     struct tasks tasks;

@@ -33,7 +33,7 @@ void core_worker_list(struct broker_core *core, uint32_t w)
 {
     core_worker_unlist(core, w);
     struct worker *worker = &core->workers[w];
-    if (worker->silent || worker->n_leases >= worker->credit)
+    if (worker->silent || worker->draining || worker->n_leases >= worker->credit)
         return;
     uint32_t load = worker->n_leases * LOAD_FULL_SLOTS / worker->slots;
     worker->load = load < LOADS ? load : LOADS - 1;

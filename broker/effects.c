@@ -134,7 +134,7 @@ static void do_quarantine(struct shell *shell, const struct broker_action *actio
                           struct cause *cause)
 {
     char why[SENTENCE_SIZE], hex[HASH_HEX_SIZE];
-    record_quarantine(shell, &action->task, action->end, outcome_of(cause));
+    record_quarantine(shell, &action->task, attempt_end_text(action->end), outcome_of(cause));
     shell->failed++;
     if (record_quarantine_find(shell, &action->task, why))
         (void)snprintf(why, sizeof why, "in quarantine (%s)", attempt_end_text(action->end));
@@ -166,11 +166,28 @@ static void do_revoke(struct shell *shell, const struct broker_action *action,
     send_to(shell, action->worker, &message);
 }
 
+/* It finishes what runs, gives back the rest and says goodbye. */
+static void do_drain(struct shell *shell, const struct broker_action *action,
+                     struct cause *cause)
+{
+    (void)cause;
+    struct message message = {.type = MESSAGE_TYPE_shutdown,
+                              .shutdown = {.epoch = shell->epoch}};
+    struct peer *peer = peers_by_worker(shell->peers, action->worker);
+    if (peer && !peer->drained) { /* else it is told again */
+        record_worker(shell, "drained", peer->name, "");
+        shell_log(shell, LOG_NEWS, "worker %s is drained", peer->name);
+        peer->drained = true;
+    }
+    send_to(shell, action->worker, &message);
+}
+
 static void (*const effects[])(struct shell *, const struct broker_action *, struct cause *) = {
     [BROKER_ACTION_LEASE] = do_lease,     [BROKER_ACTION_PERSIST] = do_persist,
     [BROKER_ACTION_ACK] = do_ack,         [BROKER_ACTION_DONE] = do_done,
     [BROKER_ACTION_FAILED] = do_failed,   [BROKER_ACTION_QUARANTINE] = do_quarantine,
     [BROKER_ACTION_ATTEMPT] = do_attempt, [BROKER_ACTION_REVOKE] = do_revoke,
+    [BROKER_ACTION_DRAIN] = do_drain,
 };
 
 static int step(struct shell *shell, struct broker_event event, struct cause *cause,

@@ -2,6 +2,7 @@
 #include "broker/shell.h"
 
 #include "common/cleanup.h"
+#include "common/mem.h"
 #include "proto/event.h"
 #include "proto/value.h"
 
@@ -97,8 +98,37 @@ void record_campaign(struct shell *shell, const char *what, const struct campaig
     key_u64(&pack, "executed", run->executed);
     key_text(&pack, "name", run->name);
     key_text(&pack, "note", status.note);
-    key_text(&pack, "state", planner_state_text(status.state));
+    key_text(&pack, "state", campaigns_state_text(run));
     key_u64(&pack, "time", shell_unix_ms(shell));
+    append(shell, &event);
+}
+
+void record_task(struct shell *shell, const char *what, const struct hash *task,
+                 const char *note)
+{
+    struct buf event = {0};
+    struct pack pack;
+    pack_init(&pack, &event);
+    pack_map(&pack, 5);
+    key_u64(&pack, "epoch", shell->epoch);
+    key_text(&pack, "event", what);
+    key_text(&pack, "note", note);
+    key_hash(&pack, "task", task);
+    key_u64(&pack, "time", shell_unix_ms(shell));
+    append(shell, &event);
+}
+
+void record_worker(struct shell *shell, const char *what, const char *worker, const char *note)
+{
+    struct buf event = {0};
+    struct pack pack;
+    pack_init(&pack, &event);
+    pack_map(&pack, 5);
+    key_u64(&pack, "epoch", shell->epoch);
+    key_text(&pack, "event", what);
+    key_text(&pack, "note", note);
+    key_u64(&pack, "time", shell_unix_ms(shell));
+    key_text(&pack, "worker", worker);
     append(shell, &event);
 }
 
@@ -143,13 +173,13 @@ static void quarantine_ref(const struct hash *task, char ret[STORE_REF_NAME_SIZE
 }
 
 static void quarantine_encode(const struct shell *shell, const struct hash *task,
-                              enum attempt_end end, const struct message_outcome *outcome,
+                              const char *end, const struct message_outcome *outcome,
                               struct buf *out)
 {
     struct pack pack;
     pack_init(&pack, out);
     pack_map(&pack, 7);
-    key_text(&pack, "end", attempt_end_text(end));
+    key_text(&pack, "end", end);
     key_text(&pack, "format", quarantine_format);
     pack_key(&pack, "log");
     pack_bytes(&pack, outcome ? outcome->log : (struct span){0});
@@ -159,7 +189,7 @@ static void quarantine_encode(const struct shell *shell, const struct hash *task
     key_u64(&pack, "version", QUARANTINE_VERSION);
 }
 
-void record_quarantine(struct shell *shell, const struct hash *task, enum attempt_end end,
+void record_quarantine(struct shell *shell, const struct hash *task, const char *end,
                        const struct message_outcome *outcome)
 {
     struct buf evidence = {0};
@@ -200,6 +230,39 @@ int record_quarantine_find(struct shell *shell, const struct hash *task,
                    message[0] ? ": " : "", message);
     document_free(take(document)); /* before the bytes it borrows */
     buf_done(&bytes);
+    return 0;
+}
+
+static int list_one(void *context, const char *name, const struct hash *id)
+{
+    struct hash_list *list = context;
+    struct hash task;
+    (void)id;
+    if (hash_parse(name + sizeof quarantine_prefix - 1, &task, NULL))
+        return 0; /* somebody else's ref */
+    mem_reserve(list->items, list->capacity, list->n + 1);
+    list->items[list->n++] = task;
+    return 0;
+}
+
+int record_quarantine_list(struct shell *shell, const char *prefix, struct hash_list *ret,
+                           struct err *err)
+{
+    char ref[STORE_REF_NAME_SIZE];
+    (void)snprintf(ref, sizeof ref, "%s%.64s", quarantine_prefix, prefix);
+    return store_each_ref(shell->store, ref, list_one, ret, err);
+}
+
+int record_quarantine_lift(struct shell *shell, const struct hash *task, struct err *err)
+{
+    char ref[STORE_REF_NAME_SIZE];
+    quarantine_ref(task, ref);
+    int rc = store_delete_ref(shell->store, ref, err);
+    if (rc)
+        return rc;
+    shell->quarantined--;
+    shell->dirty = true;
+    record_task(shell, "retried", task, "");
     return 0;
 }
 

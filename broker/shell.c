@@ -134,7 +134,8 @@ static void worker_ready(struct shell *shell, struct peer *peer)
                                  .kinds = peer->kinds,
                                  .profile_id = peer->profile_id,
                                  .slots = peer->slots,
-                                 .credit = peer->credit};
+                                 .credit = peer->credit,
+                                 .drained = peer->drained};
     if (shell_step(shell, event, NULL, &err)) {
         peers_number(shell->peers, peer, 0);
         complain(shell, shell->control_out, peer_id(peer), err.text);
@@ -174,8 +175,10 @@ static void on_hello(struct shell *shell, struct span id, const struct message *
         complain(shell, shell->control_out, id, "too many workers");
         return;
     }
-    if (peer->hello && peer->boot != hello->boot)
+    if (peer->hello && peer->boot != hello->boot) {
         worker_gone(shell, peer, "was replaced by another process");
+        peer->drained = false;
+    }
     copy_name(peer->name, sizeof peer->name, hello->name.text);
     copy_name(peer->kinds_text, sizeof peer->kinds_text, hello->kinds.text);
     peer->hello = true;
@@ -304,6 +307,11 @@ static void on_events_get(struct shell *shell, struct span id, const struct mess
     buf_done(&json);
 }
 
+static void on_order(struct shell *shell, struct span id, const struct message *message)
+{
+    orders_handle(shell, id, &message->order);
+}
+
 static void on_stop(struct shell *shell, struct span id, const struct message *message)
 {
     (void)id;
@@ -332,6 +340,7 @@ static on_message *const handlers[CHANNEL_COUNT][MESSAGE_TYPE_COUNT] = {
             [MESSAGE_TYPE_outcome] = on_outcome,
             [MESSAGE_TYPE_submit] = on_submit,
             [MESSAGE_TYPE_status_get] = on_status_get,
+            [MESSAGE_TYPE_order] = on_order,
             [MESSAGE_TYPE_events_get] = on_events_get,
             [MESSAGE_TYPE_stop] = on_stop,
         },

@@ -6,6 +6,7 @@
 
 #include "common/hash.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
 enum { TASKS_PAGE = 4096 /* slots */ };
@@ -15,8 +16,10 @@ enum task_state {
     TASK_FREE,
     TASK_READY,      /* in its class's ready queue */
     TASK_WAITING,    /* backing off after a crash */
+    TASK_HELD,       /* nobody who wants it may run now */
     TASK_LEASED,     /* at least one lease */
     TASK_PERSISTING, /* a result is on its way to the disk; leases of rivals may live on */
+    TASK_STATES
 };
 
 struct task {
@@ -33,6 +36,7 @@ struct task {
     int32_t priority;
     uint8_t state; /* enum task_state */
     uint8_t crashes;
+    bool held; /* when it is not leased or persisting it is TASK_HELD */
 };
 
 struct tasks {

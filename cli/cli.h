@@ -25,8 +25,8 @@ typedef int cli_command(int argc, char **argv);
 
 cli_command cmd_run, cmd_broker, cmd_worker, cmd_slot, cmd_submit, cmd_status, cmd_ls, cmd_show,
     cmd_lineage, cmd_export, cmd_fsck, cmd_spacegroup, cmd_label, cmd_encode, cmd_convert,
-    cmd_dataset,
-    cmd_doctor, cmd_events, cmd_top;
+    cmd_dataset, cmd_doctor, cmd_events, cmd_top, cmd_cancel, cmd_pause, cmd_resume, cmd_drain,
+    cmd_retry;
 
 /* "wyckmill COMMAND: sentence" and the hint on its own line, to stderr; with `json`, the object
  * {"error":{"code","message","hint"}} on stdout. Returns the exit code that fits the error. */

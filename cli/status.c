@@ -26,11 +26,14 @@ static json_t *campaign_json(struct store *store, const char *name)
     json_t *row = NULL;
     if (!find_campaign(store, name, &campaign, &id, NULL) &&
         !find_campaign_status(store, &campaign, &status, NULL)) {
-        row = json_pack("{s:s,s:s,s:s,s:s,s:I,s:I,s:I,s:s}", "name", name, "id",
-                        hash_hex(&id, hex), "state", planner_state_text(status.state), "stage",
-                        status.stage, "planned", (json_int_t)status.planned, "finished",
-                        (json_int_t)status.finished, "failed", (json_int_t)status.failed,
-                        "note", status.note);
+        const char *will = find_campaign_will(store, name, &id);
+        row = json_pack(
+            "{s:s,s:s,s:s,s:s,s:I,s:I,s:I,s:s}", "name", name, "id", hash_hex(&id, hex),
+            "state",
+            will && status.state == PLANNER_RUNNING ? will : planner_state_text(status.state),
+            "stage", status.stage, "planned", (json_int_t)status.planned, "finished",
+            (json_int_t)status.finished, "failed", (json_int_t)status.failed, "note",
+            status.note);
         (void)json_object_set_new(row, "candidates",
                                   hash_equal(&status.candidates, &none)
                                       ? json_null()
@@ -107,12 +110,13 @@ static void print_broker(const json_t *root, FILE *out)
     (void)fprintf(out, "broker   %s, pid %lld, up %.0f s\n", text(broker, "endpoint"),
                   number(broker, "pid"),
                   json_number_value(json_object_get(broker, "uptime_s")));
-    (void)fprintf(
-        out,
-        "tasks    %lld ready, %lld waiting, %lld leased, %lld done, %lld failed, %lld "
-        "quarantined\n",
-        number(tasks, "ready"), number(tasks, "waiting"), number(tasks, "leased"),
-        number(tasks, "done"), number(tasks, "failed"), number(tasks, "quarantined"));
+    (void)fprintf(out,
+                  "tasks    %lld ready, %lld waiting, %lld held, %lld leased, %lld done, %lld "
+                  "failed, %lld "
+                  "quarantined\n",
+                  number(tasks, "ready"), number(tasks, "waiting"), number(tasks, "held"),
+                  number(tasks, "leased"), number(tasks, "done"), number(tasks, "failed"),
+                  number(tasks, "quarantined"));
     (void)fprintf(out, "this run %lld executed, %lld from the cache, %lld failed\n",
                   number(root, "executed"), number(root, "cached"), number(root, "failed"));
 }
@@ -177,7 +181,7 @@ static void print_samples(FILE *out, const char *name, const json_t *rows, const
 
 static void print_broker_metrics(const json_t *root, FILE *out)
 {
-    static const char *const states[] = {"ready", "waiting", "leased"};
+    static const char *const states[] = {"ready", "waiting", "held", "leased"};
     static const char *const results[] = {"executed", "cached", "failed"};
     const json_t *broker = json_object_get(root, "broker");
     const json_t *tasks = json_object_get(root, "tasks");

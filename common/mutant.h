@@ -28,7 +28,10 @@
     X(CACHED_NOT_FED, "a result found in the store does not reach the plan", "jobflow-remote#118") \
     X(STRANGER_IGNORED, "a worker that the broker does not know is not told so", "jeromq#775") \
     X(SILENT_FOR_EVER, "a worker that was silent once gets no more work", "taskvine: dropped though healthy") \
-    X(EVENTS_BEFORE_SYNC, "events are told before the commit", "Airflow: task log of an attempt that never was")
+    X(EVENTS_BEFORE_SYNC, "events are told before the commit", "our own rule: what was told stays") \
+    X(PAUSE_FORGOTTEN, "a paused campaign runs on after a restart of the broker", "our own rule: what an operator said is durable") \
+    X(HOLD_LEAKS, "a held task whose worker was lost is leased again", "our own rule: paused is paused") \
+    X(RELEASE_FORGETS, "resumed tasks stay held", "our own rule: resumed is resumed")
 /* clang-format on */
 
 #ifdef WYCKMILL_MUTANTS

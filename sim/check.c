@@ -8,7 +8,8 @@
  *      store stands where the old one stood, and the candidates are those of an undisturbed run
  *   6  without faults every task is leased once
  *   7  everything ends in bounded time (world.c)
- *   8  events that the client was told are in the log in the end, in their places */
+ *   8  nothing is begun of a campaign that is paused
+ *   9  events that the client was told are in the log in the end, in their places */
 #include "sim/sim.h"
 
 #include "common/mem.h"
@@ -17,7 +18,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { FACTS_MAX = 512 };
+enum { FACTS_MAX = 512, LEASES_SEEN = 256 };
 
 struct sim_checks {
     struct hash acked[FACTS_MAX]; /* tasks whose results were acknowledged */
@@ -27,6 +28,12 @@ struct sim_checks {
     uint32_t n_before_round; /* of them, before this round of the broker */
     uint64_t round_us;
     bool submitted; /* the campaign was acknowledged */
+    struct lease_seen {
+        struct hash task;
+        uint64_t epoch;
+        uint32_t attempt;
+    } leased[LEASES_SEEN]; /* the last ones that went out, a ring */
+    uint32_t n_leased;
 };
 
 struct sim_checks *sim_checks_new(struct sim *sim)
@@ -73,6 +80,20 @@ static bool is_there(struct sim *sim, enum table table, struct span key)
     return backend->ops->get(backend, table, key, &value, NULL) == 0;
 }
 
+/* Does this LEASE begin an attempt? */
+static bool is_new(struct sim_checks *checks, const struct message_lease *lease)
+{
+    uint32_t n = checks->n_leased < LEASES_SEEN ? checks->n_leased : LEASES_SEEN;
+    for (uint32_t i = 0; i < n; i++)
+        if (hash_equal(&checks->leased[i].task, &lease->task) &&
+            checks->leased[i].epoch == lease->epoch &&
+            checks->leased[i].attempt == lease->attempt)
+            return false;
+    checks->leased[checks->n_leased++ % LEASES_SEEN] =
+        (struct lease_seen){lease->task, lease->epoch, lease->attempt};
+    return true;
+}
+
 static void check_lease(struct sim *sim, const struct message_lease *lease)
 {
     struct sim_checks *checks = sim->checks;
@@ -98,6 +119,9 @@ static void check_lease(struct sim *sim, const struct message_lease *lease)
         if (!is_there(sim, TABLE_OBJECTS, hash_key(&action.inputs[i])))
             sim_fail(sim, "task %.16s is leased, but its input %u is not there", hex, i);
     action_done(&action);
+    if (is_new(checks, lease) && sim_client_has_paused(sim->client) && !sim->faults.rot)
+        sim_fail(sim, "task %.16s is begun, but the campaign is paused",
+                 hash_hex(&lease->task, hex));
     if (lease->attempt > 1 && sim->faults.end_us == 0)
         sim_fail(sim, "task %.16s is leased again, and nothing went wrong", hex);
 }

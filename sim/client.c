@@ -3,12 +3,21 @@
 #include "sim/sim.h"
 
 #include "common/mem.h"
+#include "proto/order.h"
 
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { SOURCES = 3, REPEAT_US = 2000000, ASK_US = 1500000 };
+enum {
+    SOURCES = 3,
+    REPEAT_US = 2000000,
+    ASK_US = 1500000,
+    PAUSE_US_MAX = 60000000, /* how long it may stay paused */
+};
+
+/* What the client wants of the campaign, one after the other. */
+enum wish { WISH_RUN, WISH_PAUSE, WISH_PAUSED, WISH_RESUME };
 
 struct sim_client {
     struct sim *sim;
@@ -18,6 +27,8 @@ struct sim_client {
     struct buf sources[SOURCES];
     uint64_t accepted[SOURCES];
     bool submitted;
+    enum wish wish;
+    uint64_t wish_us; /* when the next wish comes */
     uint64_t next;    /* event to ask for */
     struct buf heard; /* the event log as far as the broker told it */
 };
@@ -48,6 +59,9 @@ struct sim_client *sim_client_new(struct sim *sim)
     campaign->rounds_max = 3;
     campaign->candidates = 12;
     campaign_encode(campaign, &client->bytes, &client->id);
+    struct rng rng = rng_stream(sim->seed, 4, 0, 0);
+    client->wish_us =
+        sim->faults.pause ? sim_between(&rng, 1000000, sim->faults.end_us) : UINT64_MAX;
     return client;
 }
 
@@ -66,6 +80,11 @@ void sim_client_free(struct sim_client *client)
 const struct campaign *sim_client_campaign(const struct sim_client *client)
 {
     return &client->campaign;
+}
+
+bool sim_client_has_paused(const struct sim_client *client)
+{
+    return client->wish == WISH_PAUSED;
 }
 
 struct span sim_client_heard(const struct sim_client *client)
@@ -96,11 +115,44 @@ static void on_status(struct sim_client *client, struct span text)
     const char *state = json_string_value(json_object_get(campaign, "state"));
     if (root && !campaign && client->submitted)
         forget(client);
-    if (state && strcmp(state, "running") != 0) {
+    if (state && !strcmp(state, "paused")) {
+        if (client->wish == WISH_RUN) /* an old PAUSE arrived late */
+            client->wish = WISH_RESUME;
+    } else if (state && strcmp(state, "running") != 0) {
         sim_tell(sim, "the client hears: %s", state);
         sim->over = true;
     }
     json_decref(root);
+}
+
+/* ---- pausing and resuming ---- */
+
+static void on_ordered(struct sim_client *client, const struct message_ordered *ordered)
+{
+    struct rng rng = rng_stream(client->sim->seed, 4, 1, 0);
+    bool refused = ordered->problem.text[0]; /* the campaign is over, or not there */
+    if (client->wish == WISH_PAUSE && ordered->verb == ORDER_PAUSE) {
+        client->wish = refused ? WISH_RUN : WISH_PAUSED;
+        client->wish_us = client->sim->now_us + sim_between(&rng, 1000000, PAUSE_US_MAX);
+    } else if (client->wish == WISH_RESUME && ordered->verb == ORDER_RESUME) {
+        client->wish = WISH_RUN;
+        client->wish_us = UINT64_MAX;
+    }
+}
+
+static void say_wish(struct sim_client *client)
+{
+    if (client->sim->now_us >= client->wish_us && client->wish == WISH_RUN)
+        client->wish = WISH_PAUSE;
+    if (client->sim->now_us >= client->wish_us && client->wish == WISH_PAUSED)
+        client->wish = WISH_RESUME;
+    if (client->wish != WISH_PAUSE && client->wish != WISH_RESUME)
+        return;
+    struct message message = {
+        .type = MESSAGE_TYPE_order,
+        .order = {.verb = client->wish == WISH_PAUSE ? ORDER_PAUSE : ORDER_RESUME}};
+    message_text_set(&message.order.target, client->campaign.name);
+    say(client, CHANNEL_CONTROL, &message);
 }
 
 void sim_client_frame(struct sim_client *client, struct span frame)
@@ -123,6 +175,8 @@ void sim_client_frame(struct sim_client *client, struct span frame)
     }
     if (message.type == MESSAGE_TYPE_status)
         on_status(client, message.status.json);
+    if (message.type == MESSAGE_TYPE_ordered)
+        on_ordered(client, &message.ordered);
     if (message.type == MESSAGE_TYPE_events && message.events.from == client->next) {
         buf_append(&client->heard, message.events.json.data, message.events.json.size);
         client->next = message.events.next;
@@ -156,6 +210,7 @@ void sim_client_step(struct sim_client *client)
 {
     struct message message;
     if (client->submitted) {
+        say_wish(client);
         message = (struct message){.type = MESSAGE_TYPE_status_get,
                                    .status_get = {.campaign = client->id}};
         say(client, CHANNEL_CONTROL, &message);

@@ -32,6 +32,7 @@ struct sim_faults {
     uint32_t disk;                   /* of a write or commit */
     uint32_t slot_crash, slot_error; /* of a run of a task */
     uint32_t lie;     /* of a run: wrong bytes, missing outputs, foreign results */
+    bool pause;       /* the client pauses the campaign for a while */
     uint32_t rot;     /* of a broker crash: one row of the journal is damaged */
     uint64_t task_us; /* longest run of a task; no fault */
     uint64_t end_us;  /* from then on nothing goes wrong any more */
@@ -158,6 +159,8 @@ void sim_client_free(struct sim_client *client);
 void sim_client_frame(struct sim_client *client, struct span frame);
 void sim_client_step(struct sim_client *client);
 const struct campaign *sim_client_campaign(const struct sim_client *client);
+/* The broker said that the campaign is paused, and resuming was not asked for yet. */
+bool sim_client_has_paused(const struct sim_client *client);
 /* The beginning of the event log, as the broker told it. */
 struct span sim_client_heard(const struct sim_client *client);
 

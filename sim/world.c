@@ -325,6 +325,8 @@ void sim_init(struct sim *sim, uint64_t seed, bool tracing)
                         .story = UINT64_C(14695981039346656037)};
     draw_faults(sim);
     sim->n_workers = 1 + rng_below(&sim->rng, SIM_WORKERS_MAX);
+    struct rng wishes = rng_stream(seed, 4, 2, 0);
+    sim->faults.pause = sim->faults.end_us > 0 && rng_below(&wishes, 3) == 0;
     sim->options = (struct broker_options){.store = "simulated", .verbosity = -1};
     sim->disk = sim_disk_new(sim);
     sim->client = sim_client_new(sim);

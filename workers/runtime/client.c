@@ -208,3 +208,21 @@ int client_events(struct client *client, uint64_t from, uint64_t *ret_next,
     }
     return 0;
 }
+
+int client_order(struct client *client, enum order_verb verb, const char *target,
+                 uint64_t *ret_tasks, struct err *err)
+{
+    struct message question = {.type = MESSAGE_TYPE_order, .order = {.verb = verb}}, answer;
+    zmq_msg_t frame;
+    message_text_set(&question.order.target, target);
+    int rc =
+        ask(client, client->control, &question, MESSAGE_TYPE_ordered, &frame, &answer, err);
+    if (rc)
+        return rc;
+    if (answer.ordered.problem.text[0])
+        rc = err_set(err, ERR_INVALID, "%s", answer.ordered.problem.text);
+    else
+        *ret_tasks = answer.ordered.tasks;
+    (void)zmq_msg_close(&frame);
+    return rc;
+}

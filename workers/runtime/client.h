@@ -7,6 +7,7 @@
 #include "common/err.h"
 #include "common/hash.h"
 #include "common/span.h"
+#include "proto/order.h"
 
 #include <stdbool.h>
 
@@ -37,5 +38,9 @@ int client_status(struct client *client, const struct hash *campaign, struct buf
  * answer holds; *ret_next is where to go on, `from` when there is nothing new. */
 int client_events(struct client *client, uint64_t from, uint64_t *ret_next,
                   struct buf *ret_json, struct err *err);
+/* An operator's order, done and durable on return. *ret_tasks: that it changed something for.
+ * Errors: ERR_INVALID (refused; the sentence is the broker's), ERR_NETWORK. */
+int client_order(struct client *client, enum order_verb verb, const char *target,
+                 uint64_t *ret_tasks, struct err *err);
 
 #endif

@@ -434,6 +434,95 @@ static void test_broker_core__cancelled_task_is_revoked_and_its_result_unwanted(
                       "[    0] cancel 0700\n");
 }
 
+/* Held: what runs goes on and its result counts; nothing is leased anew, also not what a lost
+ * worker or a crash gives back. */
+static void test_broker_core__held_tasks_are_not_leased_until_released(void **state)
+{
+    (void)state;
+    struct story story = story_begin();
+    for (uint8_t i = 1; i <= 3; i++)
+        tell(&story, add(i));
+    tell(&story, ready(1, 2, 2));
+    for (uint8_t i = 1; i <= 4; i++)
+        tell(&story, of_task(BROKER_EVENT_TASK_HOLD, i));
+    tell(&story, result(1, 1, 1, ATTEMPT_OK));
+    tell(&story, durable(1));
+    tell(&story, result(1, 2, 1, ATTEMPT_CRASH));
+    tick_at(&story, 5000);
+    struct broker_counts counts;
+    broker_core_counts(story.core, &counts);
+    assert_int_equal(counts.held, 2);
+    enum broker_task_state found;
+    assert_int_equal(broker_core_task(story.core, &(struct hash){{2}}, &found, NULL), 0);
+    assert_int_equal(found, BROKER_TASK_HELD);
+    assert_int_equal(broker_core_task(story.core, &(struct hash){{9}}, &found, NULL),
+                     ERR_NOT_FOUND);
+    tell(&story, of_task(BROKER_EVENT_TASK_RELEASE, 2));
+    tell(&story, of_worker(BROKER_EVENT_WORKER_GONE, 1));
+    tell(&story, ready(2, 2, 2));
+    tell(&story, of_task(BROKER_EVENT_TASK_HOLD, 2));
+    tell(&story, of_worker(BROKER_EVENT_WORKER_GONE, 2));
+    tell(&story, ready(3, 2, 2));
+    tell(&story, add(3)); /* another campaign wants it */
+    struct broker_event paused = add(4);
+    paused.held = true;
+    tell(&story, paused);
+    tell(&story, paused);
+    tell(&story, add(4));
+    story_end(&story, "[    0] add 0100\n[    0] add 0200\n[    0] add 0300\n"
+                      "[    0] ready w1 -> lease 0100 #1 w1, lease 0200 #1 w1\n"
+                      "[    0] hold 0100\n[    0] hold 0200\n[    0] hold 0300\n"
+                      "[    0] hold 0400\n"
+                      "[    0] result 0100 #1 w1 ok -> persist 0100 #1 w1\n"
+                      "[    0] durable 0100 -> ack 0100 #1 w1, done 0100\n"
+                      "[    0] result 0200 #1 w1 crash -> attempt-ended 0200 #1 w1 crash, "
+                      "ack 0200 #1 w1\n"
+                      "[ 5000] tick\n"
+                      "[ 5000] release 0200 -> lease 0200 #2 w1\n"
+                      "[ 5000] gone w1 -> attempt-ended 0200 #2 w1 lost\n"
+                      "[ 5000] ready w2 -> lease 0200 #3 w2\n"
+                      "[ 5000] hold 0200\n"
+                      "[ 5000] gone w2 -> attempt-ended 0200 #3 w2 lost\n"
+                      "[ 5000] ready w3\n"
+                      "[ 5000] add 0300 -> lease 0300 #1 w3\n"
+                      "[ 5000] add 0400\n[ 5000] add 0400\n"
+                      "[ 5000] add 0400 -> lease 0400 #1 w3\n");
+}
+
+/* Drained: it finishes what it has, and is told again when it says hello again. */
+static void test_broker_core__drained_worker_gets_nothing_new(void **state)
+{
+    (void)state;
+    struct story story = story_begin();
+    tell(&story, ready(1, 1, 1));
+    tell(&story, add(1));
+    tell(&story, add(2));
+    tell(&story, of_worker(BROKER_EVENT_WORKER_DRAIN, 1));
+    tell(&story, ready(1, 1, 1));
+    tell(&story, result(1, 1, 1, ATTEMPT_OK));
+    tell(&story, durable(1));
+    struct broker_worker worker;
+    assert_int_equal(broker_core_worker(story.core, 1, &worker, NULL), 0);
+    assert_true(worker.draining);
+    tell(&story, ready(2, 1, 1));
+    tell(&story, of_worker(BROKER_EVENT_WORKER_DRAIN, 9));
+    struct broker_event back = ready(3, 1, 1);
+    back.drained = true; /* the shell remembers */
+    tell(&story, add(3));
+    tell(&story, back);
+    story_end(&story, "[    0] ready w1\n"
+                      "[    0] add 0100 -> lease 0100 #1 w1\n"
+                      "[    0] add 0200\n"
+                      "[    0] drain w1 -> drain w1\n"
+                      "[    0] ready w1 -> drain w1, lease 0100 #1 w1 again\n"
+                      "[    0] result 0100 #1 w1 ok -> persist 0100 #1 w1\n"
+                      "[    0] durable 0100 -> ack 0100 #1 w1, done 0100\n"
+                      "[    0] ready w2 -> lease 0200 #1 w2\n"
+                      "[    0] drain refused: worker 9 is not known\n"
+                      "[    0] add 0300\n"
+                      "[    0] ready w3 -> drain w3\n");
+}
+
 static void test_broker_core__senseless_events_change_nothing(void **state)
 {
     (void)state;
@@ -500,6 +589,8 @@ int main(void)
         cmocka_unit_test(test_broker_core__only_quick_tasks_are_leased_in_advance),
         cmocka_unit_test(test_broker_core__tasks_go_to_the_least_loaded_worker),
         cmocka_unit_test(test_broker_core__cancelled_task_is_revoked_and_its_result_unwanted),
+        cmocka_unit_test(test_broker_core__held_tasks_are_not_leased_until_released),
+        cmocka_unit_test(test_broker_core__drained_worker_gets_nothing_new),
         cmocka_unit_test(test_broker_core__senseless_events_change_nothing),
         cmocka_unit_test(test_broker_core__written_limits_answer_full),
     };

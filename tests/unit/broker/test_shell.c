@@ -11,6 +11,7 @@
 #include "common/rng.h"
 #include "proto/event.h"
 #include "proto/messages.h"
+#include "proto/order.h"
 #include "proto/value.h"
 #include "store/store.h"
 #include "tests/support/executor.h"
@@ -925,6 +926,184 @@ static void test_broker__replaced_campaign_cancels_what_nobody_wants(void **stat
     link_close(&link);
 }
 
+/* Returns the number of tasks; a refusal must be `problem`. */
+static uint64_t order(struct link *link, enum order_verb verb, const char *target,
+                      const char *problem)
+{
+    struct message message = {.type = MESSAGE_TYPE_order, .order = {.verb = verb}};
+    message_text_set(&message.order.target, target);
+    say(link->control, &message);
+    hear_a(link, link->control, MESSAGE_TYPE_ordered, &message);
+    assert_int_equal(message.ordered.verb, verb);
+    assert_string_equal(message.ordered.target.text, target);
+    assert_string_equal(message.ordered.problem.text, problem);
+    return message.ordered.tasks;
+}
+
+/* A broker that has just begun is still planning: its state is asked for until it is `want`. */
+static void check_state(struct link *link, const char *name, const char *want)
+{
+    time_t begin = time(NULL);
+    for (bool same = false; !same; (void)usleep(1000)) {
+        json_t *root = status(link);
+        const json_t *row = campaign_in(root, name);
+        const char *state = json_string_value(json_object_get(row, "state"));
+        same = !strcmp(state, want);
+        if (!same && time(NULL) - begin > WAIT_MS / 1000)
+            fail_msg("'%s' is %s, not %s", name, state, want);
+        json_decref(root);
+    }
+}
+
+static void restart(struct bench *bench, struct link *link)
+{
+    assert_int_equal(broker_end(bench, SIGKILL), -SIGKILL);
+    link_close(link);
+    broker_start(bench);
+    *link = link_open(bench);
+}
+
+/* Paused stays paused over a kill of the broker; what another campaign wants runs on. */
+static void test_broker__paused_campaign_begins_nothing(void **state)
+{
+    struct bench *bench = *state;
+    broker_start(bench);
+    struct link link = link_open(bench);
+    struct done done = {.n = 0};
+    (void)submit(&link, "one", 16);
+    assert_int_equal(order(&link, ORDER_PAUSE, "one", ""), 2);
+    assert_int_equal(order(&link, ORDER_PAUSE, "one", ""), 0); /* it is */
+    check_state(&link, "one", "paused");
+    hello(&link, all_kinds, 2);
+    assert_int_equal(work(&link, &done, 1, 200), 0);
+
+    restart(bench, &link);
+    check_state(&link, "one", "paused");
+    hello(&link, all_kinds, 2);
+    assert_int_equal(work(&link, &done, 1, 200), 0);
+    (void)submit(&link, "two", 16); /* the same actions */
+    assert_int_equal(work(&link, &done, PLANNED, WAIT_MS), PLANNED);
+    check_state(&link, "two", "done");
+    check_state(&link, "one", "done"); /* what others compute counts */
+    (void)submit(&link, "three", 17);  /* a round more */
+    assert_int_equal(order(&link, ORDER_PAUSE, "three", ""), 1);
+    assert_int_equal(work(&link, &done, 1, 200), 1); /* what was leased before */
+    assert_int_equal(order(&link, ORDER_RESUME, "three", ""), 4);
+    assert_int_equal(work(&link, &done, 2 * 2 * 3 + 1, WAIT_MS), 2 * 2 * 3 + 1);
+    check_state(&link, "three", "done");
+    (void)order(&link, ORDER_PAUSE, "one", "campaign 'one' is over: done");
+    (void)order(&link, ORDER_RESUME, "none", "no campaign 'none' is here");
+    (void)order(&link, ORDER_VERB_COUNT, "one", "order 5 is not known here");
+    link_close(&link);
+}
+
+static void test_broker__submitting_resumes(void **state)
+{
+    struct bench *bench = *state;
+    broker_start(bench);
+    struct link link = link_open(bench);
+    struct done done = {.n = 0};
+    (void)submit(&link, "one", 16);
+    assert_int_equal(order(&link, ORDER_PAUSE, "one", ""), 2);
+    (void)submit(&link, "one", 16);
+    hello(&link, all_kinds, 2);
+    assert_int_equal(work(&link, &done, PLANNED, WAIT_MS), PLANNED);
+    check_state(&link, "one", "done");
+    restart(bench, &link);
+    check_state(&link, "one", "done");
+    link_close(&link);
+}
+
+static void test_broker__cancelled_campaign_stays_so_until_submitted(void **state)
+{
+    struct bench *bench = *state;
+    broker_start(bench);
+    struct link link = link_open(bench), worker = link_open(bench);
+    struct done done = {.n = 0};
+    struct buf action = {0};
+    struct message message;
+    (void)submit(&link, "one", 16);
+    hello(&worker, encode_kind(), 1);
+    struct message_lease lease = take_lease(&worker, &action);
+    assert_int_equal(order(&link, ORDER_CANCEL, "one", ""), 2);
+    hear_a(&worker, worker.control, MESSAGE_TYPE_revoke, &message);
+    assert_true(hash_equal(&message.revoke.task, &lease.task));
+    check_state(&link, "one", "cancelled");
+    (void)order(&link, ORDER_RESUME, "one", "campaign 'one' is over: cancelled");
+    link_close(&worker);
+    restart(bench, &link);
+    check_state(&link, "one", "cancelled");
+    hello(&link, all_kinds, 2);
+    assert_int_equal(work(&link, &done, 1, 200), 0);
+    (void)submit(&link, "one", 16);
+    assert_int_equal(work(&link, &done, PLANNED, WAIT_MS), PLANNED);
+    restart(bench, &link);
+    check_state(&link, "one", "done");
+    buf_done(&action);
+    link_close(&link);
+}
+
+/* A cancelled task is in quarantine until `retry`; then its campaign asks for it again. */
+static void test_broker__cancelled_task_is_in_quarantine_until_retried(void **state)
+{
+    struct bench *bench = *state;
+    broker_start(bench);
+    struct link link = link_open(bench), worker = link_open(bench);
+    struct done done = {.n = 0};
+    struct buf action = {0};
+    struct message message;
+    char hex[HASH_HEX_SIZE];
+    (void)submit(&link, "one", 16);
+    hello(&worker, encode_kind(), 1);
+    struct message_lease lease = take_lease(&worker, &action);
+    (void)hash_hex(&lease.task, hex);
+    hex[12] = '\0';
+    assert_int_equal(order(&link, ORDER_CANCEL, hex, ""), 1);
+    hear_a(&worker, worker.control, MESSAGE_TYPE_revoke, &message);
+    link_close(&worker);
+    restart(bench, &link);
+    json_t *root = status(&link);
+    assert_int_equal(number(json_object_get(root, "tasks"), "quarantined"), 1);
+    json_decref(root);
+    hello(&link, all_kinds, 2);
+    (void)order(&link, ORDER_RETRY, "0123456789abcdef",
+                "no task '0123456789abcdef' is in quarantine");
+    (void)order(&link, ORDER_RETRY, "not an id", "'not an id' is no task id");
+    assert_int_equal(order(&link, ORDER_RETRY, "", ""), 1);
+    assert_int_equal(order(&link, ORDER_RETRY, "", ""), 0);
+    assert_int_equal(work(&link, &done, PLANNED, WAIT_MS), PLANNED);
+    check_state(&link, "one", "done");
+    root = status(&link);
+    assert_int_equal(number(json_object_get(root, "tasks"), "quarantined"), 0);
+    json_decref(root);
+    buf_done(&action);
+    link_close(&link);
+}
+
+static void test_broker__drained_worker_is_told_to_leave(void **state)
+{
+    struct bench *bench = *state;
+    broker_start(bench);
+    struct link link = link_open(bench), worker = link_open(bench);
+    struct done done = {.n = 0};
+    struct buf action = {0};
+    struct message message;
+    (void)submit(&link, "one", 16);
+    hello(&worker, encode_kind(), 1);
+    struct message_lease lease = take_lease(&worker, &action);
+    (void)order(&link, ORDER_DRAIN, "test:2", "no worker 'test:2' is here");
+    assert_int_equal(order(&link, ORDER_DRAIN, "test:1", ""), 1);
+    hear_a(&worker, worker.control, MESSAGE_TYPE_shutdown, &message);
+    answer_ok(&worker, &lease);
+    assert_int_equal(work(&worker, &done, 2, 200), 1); /* its ACK, and no other lease */
+    hello(&worker, encode_kind(), 1);                  /* says HELLO again: told again */
+    hear_a(&worker, worker.control, MESSAGE_TYPE_shutdown, &message);
+    assert_int_equal(work(&worker, &done, 1, 100), 0);
+    buf_done(&action);
+    link_close(&worker);
+    link_close(&link);
+}
+
 /* The event log over the wire: in parts, from any place, and what was told stays. */
 static void test_broker__tells_the_event_log(void **state)
 {
@@ -1069,6 +1248,11 @@ int main(int argc, char **argv)
         with_broker(test_broker__objects_travel_in_parts),
         with_broker(test_broker__bad_campaigns_are_refused),
         with_broker(test_broker__replaced_campaign_cancels_what_nobody_wants),
+        with_broker(test_broker__paused_campaign_begins_nothing),
+        with_broker(test_broker__submitting_resumes),
+        with_broker(test_broker__cancelled_campaign_stays_so_until_submitted),
+        with_broker(test_broker__cancelled_task_is_in_quarantine_until_retried),
+        with_broker(test_broker__drained_worker_is_told_to_leave),
         with_broker(test_broker__tells_the_event_log),
         with_broker(test_broker__ends_when_idle_or_told),
         with_broker(test_broker__refuses_what_it_cannot_serve),
