@@ -143,6 +143,18 @@ static bool fits(const struct class *class, uint32_t kinds, uint32_t profile_id)
            (class->profile_id == 0 || class->profile_id == profile_id);
 }
 
+/* Is it the worker that the class avoids, and would another one take its tasks? */
+static bool is_avoided(const struct broker_core *core, const struct class *class, uint32_t w)
+{
+    if (class->avoid != core->workers[w].number + 1 || class->avoid == 0)
+        return false;
+    uint32_t others = 0;
+    for (uint32_t g = 0; g < core->n_groups; g++)
+        if (fits(class, core->groups[g]->kinds, core->groups[g]->profile_id))
+            others += core->groups[g]->n_open;
+    return others > core->workers[w].open;
+}
+
 static bool is_quick(const struct class *class)
 {
     return class->mean <= (uint64_t)BROKER_PREFETCH_MS * MEAN_UNIT;
@@ -159,7 +171,8 @@ static uint32_t task_for(const struct broker_core *core, uint32_t w)
         const struct class *class = core->classes[i];
         const struct heap_entry *top = heap_top(&class->ready);
         if (top && fits(class, worker->kinds, worker->profile_id) &&
-            (has_idle_slot(worker) || is_quick(class)) && (!best || heap_before(top, best)))
+            !is_avoided(core, class, w) && (has_idle_slot(worker) || is_quick(class)) &&
+            (!best || heap_before(top, best)))
             best = top;
     }
     return best ? best->item : NONE;
@@ -171,6 +184,25 @@ static void worker_fill(struct broker_core *core, uint32_t w)
         core_lease_begin(core, t, w);
 }
 
+/* The least loaded worker of the group, of a load under *limit, that would take a task of the
+ * class; then *limit is its load. NONE. */
+static uint32_t worker_in(const struct broker_core *core, const struct group *group,
+                          const struct class *class, int *limit)
+{
+    for (uint64_t loads = group->loads; loads; loads &= loads - 1) {
+        int load = __builtin_ctzll(loads);
+        uint32_t first = group->rings[load];
+        if (load >= *limit)
+            return NONE;
+        uint32_t w = is_avoided(core, class, first) ? core->workers[first].next : first;
+        if (is_avoided(core, class, w)) /* alone in its ring */
+            continue;
+        *limit = load;
+        return w;
+    }
+    return NONE;
+}
+
 /* The least loaded worker that would take a task of the class; NONE. */
 static uint32_t worker_for(const struct broker_core *core, const struct class *class)
 {
@@ -178,15 +210,25 @@ static uint32_t worker_for(const struct broker_core *core, const struct class *c
     uint32_t best = NONE;
     for (uint32_t g = 0; g < core->n_groups; g++) {
         const struct group *group = core->groups[g];
-        if (!group->loads || !fits(class, group->kinds, group->profile_id))
+        if (!fits(class, group->kinds, group->profile_id))
             continue;
-        int load = __builtin_ctzll(group->loads);
-        if (load < limit) {
-            best = group->rings[load];
-            limit = load;
-        }
+        uint32_t w = worker_in(core, group, class, &limit);
+        best = w != NONE ? w : best;
     }
     return best;
+}
+
+/* A worker went: those who avoid somebody may have nobody else now. */
+static void fill_avoided(struct broker_core *core)
+{
+    for (uint32_t i = 0; i < core->n_classes; i++) {
+        const struct class *class = core->classes[i];
+        uint32_t w = class->avoid && heap_top(&class->ready)
+                         ? core_worker_find(core, class->avoid - 1)
+                         : NONE;
+        if (w != NONE)
+            worker_fill(core, w);
+    }
 }
 
 static void task_ready(struct broker_core *core, uint32_t t)
@@ -200,6 +242,56 @@ static void task_ready(struct broker_core *core, uint32_t t)
     /* A worker that just got room may prefer another task: then the next one is asked. */
     for (uint32_t w; task->state == TASK_READY && (w = worker_for(core, class)) != NONE;)
         worker_fill(core, w);
+}
+
+/* ---- classes ---- */
+
+/* Errors: ERR_FULL. */
+static int class_find(struct broker_core *core, uint32_t kind, uint32_t profile_id,
+                      uint32_t avoid, uint32_t *ret_class, struct err *err)
+{
+    uint32_t unused = NONE;
+    for (uint32_t i = 0; i < core->n_classes; i++) {
+        const struct class *class = core->classes[i];
+        if (class->kind == kind && class->profile_id == profile_id && class->avoid == avoid) {
+            *ret_class = i;
+            return 0;
+        }
+        if (class->avoid && !class->n_tasks)
+            unused = i;
+    }
+    if (unused == NONE) {
+        if (core->n_classes == BROKER_CLASSES_MAX)
+            return err_set(err, ERR_FULL, "more than %d different kinds and profiles of tasks",
+                           BROKER_CLASSES_MAX);
+        unused = core->n_classes++;
+        core->classes[unused] = mem_new(1, sizeof *core->classes[unused]);
+        heap_init(&core->classes[unused]->ready, task_position, core);
+    }
+    struct class *class = core->classes[unused];
+    class->kind = kind;
+    class->profile_id = profile_id;
+    class->avoid = avoid;
+    class->mean = UINT64_MAX;
+    *ret_class = unused;
+    return 0;
+}
+
+static void class_set(struct broker_core *core, struct task *task, uint32_t class)
+{
+    core->classes[task->class]->n_tasks--;
+    core->classes[class]->n_tasks++;
+    task->class = class;
+}
+
+/* The next attempt shall be made elsewhere, if there is an elsewhere. */
+static void class_avoid(struct broker_core *core, struct task *task, uint32_t worker)
+{
+    const struct class *old = core->classes[task->class];
+    uint32_t class;
+    if (!MUTANT(CRASH_STAYS) &&
+        !class_find(core, old->kind, old->profile_id, worker + 1, &class, NULL))
+        class_set(core, task, class);
 }
 
 /* ---- ends of tasks and attempts ---- */
@@ -220,6 +312,7 @@ static void task_forget(struct broker_core *core, uint32_t t)
         core_lease_end(core, task->lease);
         worker_fill(core, w);
     }
+    core->classes[task->class]->n_tasks--;
     tasks_remove(&core->tasks, t);
 }
 
@@ -227,7 +320,9 @@ static void task_give_up(struct broker_core *core, uint32_t t, enum broker_actio
                          enum attempt_end end)
 {
     struct task *task = tasks_at(&core->tasks, t);
-    core_emit(core, (struct broker_action){.type = type, .task = task->id, .end = end});
+    struct broker_action action = {.type = type, .task = task->id, .end = end};
+    memcpy(action.crashed_on, task->crashed_on, sizeof action.crashed_on);
+    core_emit(core, action);
     if (type == BROKER_ACTION_QUARANTINE)
         core->counts.quarantined++;
     else
@@ -235,12 +330,34 @@ static void task_give_up(struct broker_core *core, uint32_t t, enum broker_actio
     task_forget(core, t);
 }
 
+/* How long a task waits after its crash. */
+static uint64_t backoff_ms(const struct broker_core *core, const struct task *task)
+{
+    uint64_t pause_ms = core->limits.backoff_ms << (task->crashes - 1);
+    uint64_t any = hash_u64(&task->id) * (2u * task->crashes + 1) *
+                   UINT64_C(0x9e3779b97f4a7c15); /* Knuth's multiplier, 2^64 / golden ratio */
+    return pause_ms + (pause_ms * (any >> 48) >> 17);
+}
+
+static void task_crashed(struct broker_core *core, struct task *task, uint32_t worker)
+{
+    static_assert(sizeof task->crashed_on == BROKER_CRASHES_MAX * sizeof(uint32_t),
+                  "every crash before quarantine is remembered");
+    if (task->crashes < BROKER_CRASHES_MAX)
+        task->crashed_on[task->crashes] = worker;
+    task->crashes++;
+    if (task->state == TASK_LEASED)
+        class_avoid(core, task, worker);
+}
+
 /* An attempt ended without a usable result, its lease is over already: try again, later or
  * elsewhere, unless a rival still runs or its result is on the way to the disk. */
-static void task_retry(struct broker_core *core, uint32_t t, enum attempt_end end)
+static void task_retry(struct broker_core *core, uint32_t t, uint32_t worker,
+                       enum attempt_end end)
 {
     struct task *task = tasks_at(&core->tasks, t);
-    task->crashes = (uint8_t)(task->crashes + ends[end].crash);
+    if (ends[end].crash)
+        task_crashed(core, task, worker);
     if (MUTANT(POISON_FOR_EVER))
         task->crashes = ends[end].crash;
     if (MUTANT(LOST_IS_CRASH) && end == ATTEMPT_LOST)
@@ -257,9 +374,7 @@ static void task_retry(struct broker_core *core, uint32_t t, enum attempt_end en
         core_state_set(core, task, TASK_HELD);
     } else if (ends[end].crash) {
         core_state_set(core, task, TASK_WAITING);
-        heap_push(&core->waiting,
-                  core->now_ms + (core->limits.backoff_ms << (task->crashes - 1)),
-                  task->sequence, t);
+        heap_push(&core->waiting, core->now_ms + backoff_ms(core, task), task->sequence, t);
     } else {
         task_ready(core, t);
     }
@@ -288,16 +403,44 @@ static void worker_return_leases(struct broker_core *core, uint32_t w)
                      ATTEMPT_LOST);
         core->counts.attempts_lost++;
         core_lease_end(core, worker->leases);
-        task_retry(core, t, ATTEMPT_LOST);
+        task_retry(core, t, worker->number, ATTEMPT_LOST);
     }
 }
 
 static void worker_remove(struct broker_core *core, uint32_t w)
 {
-    core->workers[w].silent = true; /* stays out of the rings */
-    core_worker_unlist(core, w);
+    core_worker_silence(core, w);
     worker_return_leases(core, w);
     core_worker_free(core, w);
+    fill_avoided(core);
+}
+
+static void worker_drain(struct broker_core *core, uint32_t w, uint32_t proofs)
+{
+    core_worker_drain(core, w);
+    core_emit(core, (struct broker_action){.type = BROKER_ACTION_DRAIN,
+                                           .worker = core->workers[w].number,
+                                           .proofs = proofs});
+    fill_avoided(core);
+}
+
+/* The task went well on one worker: that is to its credit, and a proof against those it crashed
+ * on. */
+static void judge_workers(struct broker_core *core, const struct task *task)
+{
+    uint32_t good = core_worker_find(core, task->persist_worker);
+    if (good != NONE && core->workers[good].guilt > 0)
+        core->workers[good].guilt--;
+    for (int i = 0; i < task->crashes && i < BROKER_CRASHES_MAX; i++) {
+        uint32_t w = core_worker_find(core, task->crashed_on[i]);
+        if (w == NONE || w == good || MUTANT(SICK_WORKER_KEPT))
+            continue;
+        struct worker *worker = &core->workers[w];
+        worker->guilt += BROKER_PROOF;
+        worker->proofs++;
+        if (worker->guilt >= BROKER_GUILT_MAX && worker->open && core_workers_open(core) > 1)
+            worker_drain(core, w, worker->proofs);
+    }
 }
 
 /* ---- events ---- */
@@ -315,9 +458,9 @@ static void silence_check(struct broker_core *core, uint32_t w)
         return;
     }
     if (!worker->silent && silence_ms >= core->limits.lease_ms) {
-        worker->silent = true;
-        core_worker_unlist(core, w);
+        core_worker_silence(core, w);
         worker_return_leases(core, w);
+        fill_avoided(core);
     }
     core_worker_watch(core, w);
 }
@@ -346,25 +489,6 @@ static int on_tick(struct broker_core *core, const struct broker_event *event, s
             break;
         }
     }
-    return 0;
-}
-
-static int class_find(struct broker_core *core, uint32_t kind, uint32_t profile_id,
-                      uint32_t *ret_class, struct err *err)
-{
-    for (uint32_t i = 0; i < core->n_classes; i++)
-        if (core->classes[i]->kind == kind && core->classes[i]->profile_id == profile_id) {
-            *ret_class = i;
-            return 0;
-        }
-    if (core->n_classes == BROKER_CLASSES_MAX)
-        return err_set(err, ERR_FULL, "more than %d different kinds and profiles of tasks",
-                       BROKER_CLASSES_MAX);
-    struct class *class = mem_new(1, sizeof *class);
-    *class = (struct class){.kind = kind, .profile_id = profile_id, .mean = UINT64_MAX};
-    heap_init(&class->ready, task_position, core);
-    core->classes[core->n_classes] = class;
-    *ret_class = core->n_classes++;
     return 0;
 }
 
@@ -405,13 +529,14 @@ static int on_task_add(struct broker_core *core, const struct broker_event *even
     if (core->tasks.n >= BROKER_TASKS_MAX)
         return err_set(err, ERR_FULL, "%d tasks are queued, no more fit", BROKER_TASKS_MAX);
     uint32_t class = 0;
-    int rc = class_find(core, event->kind, event->profile_id, &class, err);
+    int rc = class_find(core, event->kind, event->profile_id, 0, &class, err);
     if (rc)
         return rc;
 
     t = tasks_add(&core->tasks, &event->task);
     struct task *task = tasks_at(&core->tasks, t);
     task->class = class;
+    core->classes[class]->n_tasks++;
     task->priority = event->priority;
     task->sequence = core->sequence++;
     core->states[TASK_FREE]++; /* balances state_set */
@@ -461,14 +586,6 @@ static int on_task_release(struct broker_core *core, const struct broker_event *
     return 0;
 }
 
-static void worker_drain(struct broker_core *core, uint32_t w)
-{
-    core->workers[w].draining = true;
-    core_worker_unlist(core, w);
-    core_emit(core, (struct broker_action){.type = BROKER_ACTION_DRAIN,
-                                           .worker = core->workers[w].number});
-}
-
 static int on_worker_ready(struct broker_core *core, const struct broker_event *event,
                            struct err *err)
 {
@@ -490,7 +607,8 @@ static int on_worker_ready(struct broker_core *core, const struct broker_event *
     core_worker_regroup(core, w);
     core_worker_seen(core, w);
     if (event->drained || worker->draining)
-        worker_drain(core, w);
+        worker_drain(core, w, 0);
+    fill_avoided(core); /* what it runs may have changed */
 
     uint32_t l = worker->leases;
     for (uint32_t i = 0; i < worker->n_leases; i++, l = core->leases[l].next)
@@ -530,7 +648,7 @@ static int on_worker_drain(struct broker_core *core, const struct broker_event *
     int rc = core_worker_require(core, event->worker, &w, err);
     if (rc)
         return rc;
-    worker_drain(core, w);
+    worker_drain(core, w, 0);
     return 0;
 }
 
@@ -573,10 +691,11 @@ static void result_failed(struct broker_core *core, uint32_t t, uint32_t w,
         uint32_t kind = core->classes[tasks_at(&core->tasks, t)->class]->kind;
         core->workers[w].kinds &= ~(UINT32_C(1) << kind);
         core_worker_regroup(core, w);
+        fill_avoided(core);
     }
     if (event->end == ATTEMPT_LOST)
         core->counts.attempts_lost++;
-    task_retry(core, t, event->end);
+    task_retry(core, t, event->worker, event->end);
 }
 
 static int on_result(struct broker_core *core, const struct broker_event *event,
@@ -637,6 +756,7 @@ static int on_result_durable(struct broker_core *core, const struct broker_event
     emit_ack(core, task->persist_worker, &task->id, task->persist_attempt);
     core_emit(core, (struct broker_action){.type = BROKER_ACTION_DONE, .task = task->id});
     core->counts.done++;
+    judge_workers(core, task);
     task_forget(core, t);
     return 0;
 }
@@ -652,7 +772,7 @@ static int on_result_rejected(struct broker_core *core, const struct broker_even
     emit_attempt(core, task->persist_worker, task, task->persist_attempt, ATTEMPT_BAD);
     emit_ack(core, task->persist_worker, &task->id, task->persist_attempt);
     core_state_set(core, task, TASK_LEASED);
-    task_retry(core, t, ATTEMPT_BAD);
+    task_retry(core, t, task->persist_worker, ATTEMPT_BAD);
     return 0;
 }
 

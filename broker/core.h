@@ -6,7 +6,13 @@
  * Life of a task: ADD -> ready -> leased (attempt n) -> RESULT -> PERSIST -> RESULT_DURABLE ->
  * ACK + DONE. Nothing is acknowledged before it is durable. A lease ends by result, by expiry,
  * or with its worker; the task becomes ready again after a backoff, under the next attempt
- * number. Three crashes (signal, exit, time) on any workers: quarantine. A late result of an
+ * number. Three crashes (signal, exit, time, bad output): quarantine. After each of them the
+ * next attempt goes to another worker while there is another that can run it, so that one sick
+ * worker alone cannot put a good task there. A task that ended badly on one worker and well on
+ * another is a proof against the first; a worker with too many of them, not made up for by good
+ * results, is drained while there is another one. A task that is bad itself proves nothing
+ * against anybody. Pauses after crashes double, and are up to half longer by a number from
+ * the task's id, so that what crashed together does not come back together. A late result of an
  * older attempt (or of an earlier broker run: attempt 0) is accepted while its action is still
  * wanted, else answered with ACK and dropped. Tasks that ended are forgotten: memory follows
  * what is open, not what was ever done.
@@ -34,8 +40,10 @@ enum {
     BROKER_TASKS_MAX = 4 << 20,
     BROKER_CREDIT_MAX = 64, /* leases in flight per worker */
     BROKER_KINDS_MAX = 32,
-    BROKER_CLASSES_MAX = 1024,  /* different (kind, profile) of tasks in one run */
-    BROKER_PREFETCH_MS = 200,   /* mean time per task up to which leases go out in advance */
+    BROKER_CLASSES_MAX = 1024, /* different (kind, profile) of tasks in one run */
+    BROKER_PREFETCH_MS = 200,  /* mean time per task up to which leases go out in advance */
+    BROKER_PROOF = 4,          /* weight of a proof against a worker; a good result weighs -1 */
+    BROKER_GUILT_MAX = 16,     /* then it is drained */
     BROKER_TICK_WORK_MAX = 256, /* timers handled per event; the rest at the next TICK */
 };
 
@@ -120,7 +128,10 @@ struct broker_action {
     uint32_t attempt;
     enum attempt_end end;
     uint64_t lease_ms;
-    bool again; /* LEASE: a repetition of one already sent */
+    bool again;                              /* LEASE: a repetition of one already sent */
+    uint32_t crashed_on[BROKER_CRASHES_MAX]; /* QUARANTINE: workers, in order */
+    uint32_t
+        proofs; /* DRAIN: tasks that ended badly there and well elsewhere; 0: was asked for */
 };
 
 struct broker_actions {

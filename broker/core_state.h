@@ -45,12 +45,14 @@ struct worker {
     uint32_t position;         /* in `silences` */
     bool silent;
     bool draining; /* gets nothing new */
+    bool open;     /* neither: counted in its group */
+    uint32_t guilt, proofs;
 };
 
 /* Workers that can run the same: those with room, in rings by load, first come first. */
 struct group {
     uint64_t loads; /* bit per ring that is not empty */
-    uint32_t kinds, profile_id, n_workers;
+    uint32_t kinds, profile_id, n_workers, n_open;
     uint32_t rings[LOADS];
 };
 
@@ -58,7 +60,10 @@ struct group {
 struct class
 {
     uint32_t kind, profile_id;
-    uint64_t mean; /* time per task, 1/MEAN_UNIT ms; UINT64_MAX before the first result */
+    uint32_t
+        avoid; /* number of a worker plus 1: it takes them only when no other can; 0: none */
+    uint32_t n_tasks; /* a class without any that avoids somebody is used again */
+    uint64_t mean;    /* time per task, 1/MEAN_UNIT ms; UINT64_MAX before the first result */
     struct heap ready;
 };
 
@@ -114,6 +119,12 @@ void core_worker_list(struct broker_core *core, uint32_t w);
 void core_worker_unlist(struct broker_core *core, uint32_t w);
 /* What it can run changed. */
 void core_worker_regroup(struct broker_core *core, uint32_t w);
+/* It was not heard from for too long: in no ring until it is. */
+void core_worker_silence(struct broker_core *core, uint32_t w);
+/* It gets nothing new. */
+void core_worker_drain(struct broker_core *core, uint32_t w);
+/* How many there are that get new tasks. */
+uint32_t core_workers_open(const struct broker_core *core);
 /* When to look again whether it is silent. */
 void core_worker_watch(struct broker_core *core, uint32_t w);
 /* A sign of life. */

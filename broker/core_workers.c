@@ -28,10 +28,23 @@ void core_worker_unlist(struct broker_core *core, uint32_t w)
     worker->load = NONE;
 }
 
+/* Count it in its group, or count it no more. */
+static void tally(struct broker_core *core, uint32_t w)
+{
+    struct worker *worker = &core->workers[w];
+    bool open = !worker->silent && !worker->draining;
+    if (open && !worker->open)
+        core->groups[worker->group]->n_open++;
+    if (!open && worker->open)
+        core->groups[worker->group]->n_open--;
+    worker->open = open;
+}
+
 /* Into the ring of its load, at the end; into none when it can take nothing. */
 void core_worker_list(struct broker_core *core, uint32_t w)
 {
     core_worker_unlist(core, w);
+    tally(core, w);
     struct worker *worker = &core->workers[w];
     if (worker->silent || worker->draining || worker->n_leases >= worker->credit)
         return;
@@ -76,8 +89,11 @@ void core_worker_regroup(struct broker_core *core, uint32_t w)
 {
     struct worker *worker = &core->workers[w];
     core_worker_unlist(core, w);
-    if (worker->group != NONE)
+    if (worker->group != NONE) {
         core->groups[worker->group]->n_workers--;
+        core->groups[worker->group]->n_open -= worker->open;
+        worker->open = false;
+    }
     worker->group = group_find(core, worker->kinds, worker->profile_id);
     core->groups[worker->group]->n_workers++;
     core_worker_list(core, w);
@@ -128,7 +144,7 @@ void core_worker_free(struct broker_core *core, uint32_t w)
 {
     struct worker *worker = &core->workers[w];
     assert(worker->n_leases == 0);
-    core_worker_unlist(core, w);
+    core_worker_silence(core, w);
     core->groups[worker->group]->n_workers--;
     if (worker->position != HEAP_NOWHERE)
         heap_remove(&core->silences, w);
@@ -143,6 +159,28 @@ void core_worker_free(struct broker_core *core, uint32_t w)
 }
 
 /* ---- silence ---- */
+
+void core_worker_silence(struct broker_core *core, uint32_t w)
+{
+    core->workers[w].silent = true;
+    core_worker_unlist(core, w);
+    tally(core, w);
+}
+
+void core_worker_drain(struct broker_core *core, uint32_t w)
+{
+    core->workers[w].draining = true;
+    core_worker_unlist(core, w);
+    tally(core, w);
+}
+
+uint32_t core_workers_open(const struct broker_core *core)
+{
+    uint32_t n = 0;
+    for (uint32_t g = 0; g < core->n_groups; g++)
+        n += core->groups[g]->n_open;
+    return n;
+}
 
 /* When to look again whether it is silent. Heartbeats only move last_seen_ms; the timer that
  * fires too early is set again. */

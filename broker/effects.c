@@ -134,7 +134,12 @@ static void do_quarantine(struct shell *shell, const struct broker_action *actio
                           struct cause *cause)
 {
     char why[SENTENCE_SIZE], hex[HASH_HEX_SIZE];
-    record_quarantine(shell, &action->task, attempt_end_text(action->end), outcome_of(cause));
+    struct evidence evidence = {.end = attempt_end_text(action->end),
+                                .outcome = outcome_of(cause),
+                                .n_workers = BROKER_CRASHES_MAX};
+    for (int i = 0; i < BROKER_CRASHES_MAX; i++)
+        evidence.workers[i] = worker_name(shell, action->crashed_on[i]);
+    record_quarantine(shell, &action->task, &evidence);
     shell->failed++;
     if (record_quarantine_find(shell, &action->task, why))
         (void)snprintf(why, sizeof why, "in quarantine (%s)", attempt_end_text(action->end));
@@ -175,8 +180,13 @@ static void do_drain(struct shell *shell, const struct broker_action *action,
                               .shutdown = {.epoch = shell->epoch}};
     struct peer *peer = peers_by_worker(shell->peers, action->worker);
     if (peer && !peer->drained) { /* else it is told again */
-        record_worker(shell, "drained", peer->name, "");
-        shell_log(shell, LOG_NEWS, "worker %s is drained", peer->name);
+        char why[SENTENCE_SIZE] = "asked for by an operator";
+        if (action->proofs)
+            (void)snprintf(why, sizeof why, "%u tasks ended badly there and well elsewhere",
+                           action->proofs);
+        record_worker(shell, "drained", peer->name, why);
+        shell_log(shell, action->proofs ? LOG_TROUBLE : LOG_NEWS, "worker %s is drained: %s",
+                  peer->name, why);
         peer->drained = true;
     }
     send_to(shell, action->worker, &message);

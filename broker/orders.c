@@ -41,7 +41,7 @@ static int cancel_task(struct shell *shell, const char *prefix, uint64_t *ret_ta
                         NULL, err);
     if (rc)
         return rc;
-    record_quarantine(shell, &task, "cancelled", NULL);
+    record_quarantine(shell, &task, &(struct evidence){.end = "cancelled"});
     record_task(shell, "cancelled", &task, why);
     shell->failed++;
     campaigns_failed(shell, &task, why);

@@ -8,7 +8,7 @@
 
 #include <stdio.h>
 
-enum { QUARANTINE_VERSION = 1 };
+enum { QUARANTINE_VERSION = 2 /* 2: inputs, workers */ };
 static const char quarantine_format[] = "wyckmill quarantine";
 static const char quarantine_prefix[] = "quarantine/";
 
@@ -172,38 +172,74 @@ static void quarantine_ref(const struct hash *task, char ret[STORE_REF_NAME_SIZE
     (void)snprintf(ret, STORE_REF_NAME_SIZE, "%s%s", quarantine_prefix, hash_hex(task, hex));
 }
 
-static void quarantine_encode(const struct shell *shell, const struct hash *task,
-                              const char *end, const struct message_outcome *outcome,
-                              struct buf *out)
+/* What the task was made from; none when its action cannot be read. */
+static void key_inputs(struct pack *pack, const struct shell *shell, const struct hash *task)
 {
+    struct action action = {0};
+    struct buf bytes = {0};
+    if (store_get(shell->store, task, &bytes, NULL) ||
+        action_decode(buf_span(&bytes), &action, NULL))
+        action = (struct action){0};
+    pack_key(pack, "inputs");
+    pack_array(pack, action.n_inputs);
+    for (uint32_t i = 0; i < action.n_inputs; i++)
+        pack_hash(pack, &action.inputs[i]);
+    action_done(&action);
+    buf_done(&bytes);
+}
+
+static void key_workers(struct pack *pack, const struct evidence *evidence)
+{
+    pack_key(pack, "workers");
+    pack_array(pack, evidence->n_workers);
+    for (uint32_t i = 0; i < evidence->n_workers; i++)
+        pack_text(pack, evidence->workers[i]);
+}
+
+static void quarantine_encode(const struct shell *shell, const struct hash *task,
+                              const struct evidence *evidence, struct buf *out)
+{
+    const struct message_outcome *outcome = evidence->outcome;
     struct pack pack;
     pack_init(&pack, out);
-    pack_map(&pack, 7);
-    key_text(&pack, "end", end);
+    pack_map(&pack, 9);
+    key_text(&pack, "end", evidence->end);
     key_text(&pack, "format", quarantine_format);
+    key_inputs(&pack, shell, task);
     pack_key(&pack, "log");
     pack_bytes(&pack, outcome ? outcome->log : (struct span){0});
     key_text(&pack, "message", outcome ? outcome->message.text : "");
     key_hash(&pack, "task", task);
     key_u64(&pack, "time", shell_unix_ms(shell));
     key_u64(&pack, "version", QUARANTINE_VERSION);
+    key_workers(&pack, evidence);
 }
 
-void record_quarantine(struct shell *shell, const struct hash *task, const char *end,
-                       const struct message_outcome *outcome)
+void record_quarantine(struct shell *shell, const struct hash *task,
+                       const struct evidence *evidence)
 {
-    struct buf evidence = {0};
+    struct buf bytes = {0};
     struct hash id;
     struct err err;
     char ref[STORE_REF_NAME_SIZE];
-    quarantine_encode(shell, task, end, outcome, &evidence);
+    quarantine_encode(shell, task, evidence, &bytes);
     quarantine_ref(task, ref);
-    if (store_put(shell->store, "quarantine", buf_span(&evidence), &id, &err) ||
+    if (store_put(shell->store, "quarantine", buf_span(&bytes), &id, &err) ||
         store_put_ref(shell->store, ref, &id, &err))
         shell_store_failed(shell, &err);
-    buf_done(&evidence);
+    buf_done(&bytes);
     shell->quarantined++;
     shell->dirty = true;
+}
+
+/* Version 1 has fewer keys. */
+static int parse_quarantine(struct span bytes, struct document **ret)
+{
+    int rc = ERR_UNSUPPORTED;
+    for (uint64_t version = QUARANTINE_VERSION; rc == ERR_UNSUPPORTED && version > 0; version--)
+        rc = document_parse_format(bytes, &value_limits_message, quarantine_format, version,
+                                   ret, NULL);
+    return rc;
 }
 
 int record_quarantine_find(struct shell *shell, const struct hash *task,
@@ -220,8 +256,7 @@ int record_quarantine_find(struct shell *shell, const struct hash *task,
     struct buf bytes = {0};
     cleanup(document_free_ptr) struct document *document = NULL;
     if (!store_get(shell->store, &id, &bytes, NULL) &&
-        !document_parse_format(buf_span(&bytes), &value_limits_message, quarantine_format,
-                               QUARANTINE_VERSION, &document, NULL)) {
+        !parse_quarantine(buf_span(&bytes), &document)) {
         struct value map = document_root(document);
         (void)value_text(value_get(map, "end"), "end", end, sizeof end, NULL);
         (void)value_text(value_get(map, "message"), "message", message, sizeof message, NULL);

@@ -88,6 +88,13 @@ static void send_welcome(struct shell *shell, struct span id)
     outbox_put(shell->control_out, id, &message);
 }
 
+static void send_shutdown(struct shell *shell, struct span id)
+{
+    struct message message = {.type = MESSAGE_TYPE_shutdown,
+                              .shutdown = {.epoch = shell->epoch}};
+    outbox_put(shell->control_out, id, &message);
+}
+
 /* Bits of the kinds that the worker runs in the revision that planners ask for. */
 static uint32_t parse_kinds(const char *text)
 {
@@ -215,6 +222,8 @@ static void on_alive(struct shell *shell, struct span id, const struct message *
     if (peer)
         step_or_log(shell, (struct broker_event){.type = BROKER_EVENT_WORKER_ALIVE,
                                                  .worker = peer->worker});
+    if (peer && peer->drained) /* the network may have lost it */
+        send_shutdown(shell, id);
 }
 
 static void on_goodbye(struct shell *shell, struct span id, const struct message *message)
@@ -471,8 +480,6 @@ uint64_t shell_end_round(struct shell *shell)
 
 void shell_leave(struct shell *shell)
 {
-    struct message message = {.type = MESSAGE_TYPE_shutdown,
-                              .shutdown = {.epoch = shell->epoch}};
     shell->dirty = true;
     commit(shell);
     if (shell->fatal.code)
@@ -480,7 +487,7 @@ void shell_leave(struct shell *shell)
     for (struct peer *peer = NULL;
          shell->stop_workers && (peer = peers_next(shell->peers, peer));)
         if (peer->hello)
-            outbox_put(shell->control_out, peer_id(peer), &message);
+            send_shutdown(shell, peer_id(peer));
     outbox_flush(shell->control_out);
     outbox_flush(shell->bulk_out);
     shell_log(shell, LOG_NEWS, "ends: %llu results made durable, %llu from the cache",

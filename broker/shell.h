@@ -179,9 +179,16 @@ void record_task(struct shell *shell, const char *event, const struct hash *task
                  const char *note);
 void record_worker(struct shell *shell, const char *event, const char *worker,
                    const char *note);
+/* Why a task is given up: how its last attempt ended, what was said of it, who tried. */
+struct evidence {
+    const char *end;
+    const struct message_outcome *outcome; /* NULL: nobody reported */
+    const char *workers[BROKER_CRASHES_MAX];
+    uint32_t n_workers;
+};
 /* Task and evidence, as an object of type "quarantine" under the ref "quarantine/TASK". */
-void record_quarantine(struct shell *shell, const struct hash *task, const char *end,
-                       const struct message_outcome *outcome);
+void record_quarantine(struct shell *shell, const struct hash *task,
+                       const struct evidence *evidence);
 /* Tasks in quarantine whose id begins so, appended to the list. */
 struct hash_list {
     struct hash *items;

@@ -91,6 +91,21 @@ static int show_attempts(struct store *store, const struct hash *task, struct er
     return rc;
 }
 
+/* What the slot said last, as text. */
+static int show_quarantine(struct span bytes, struct err *err)
+{
+    struct document *document = NULL;
+    struct span log;
+    int rc = show_value(bytes, err);
+    if (!rc)
+        rc = document_parse(bytes, &value_limits_message, &document, err);
+    if (!rc && !value_bytes(value_get(document_root(document), "log"), "log", &log, NULL) &&
+        log.size)
+        (void)printf("\nlog:\n%.*s\n", (int)log.size, (const char *)log.data);
+    document_free(document);
+    return rc;
+}
+
 static int show_object(struct store *store, const struct store_info *info, bool raw,
                        struct err *err)
 {
@@ -109,6 +124,8 @@ static int show_object(struct store *store, const struct store_info *info, bool 
             show_checkpoint(buf_span(&bytes));
         else if (!strcmp(info->type, "report") || !strcmp(info->type, "metrics"))
             (void)printf("%s\n", buf_text(&bytes));
+        else if (!strcmp(info->type, "quarantine"))
+            rc = show_quarantine(buf_span(&bytes), err);
         else
             rc = show_value(buf_span(&bytes), err);
         if (!rc && !strcmp(info->type, "action"))

@@ -345,7 +345,8 @@ void sim_check_end(struct sim *sim)
     struct replay undisturbed = {.sim = sim}, stored = {.sim = sim, .store = sim->shell->store};
     replay(&undisturbed, &truth);
     replay(&stored, &found);
-    bool lost = sim->faults.slot_crash || sim->faults.lie;
+    bool lost =
+        sim->faults.slot_crash || sim->faults.lie || (sim->faults.sick && !sim_is_steady(sim));
     if (stored.missing > 0 && !lost)
         sim_fail(sim, "the campaign is over, and %u results are missing", stored.missing);
     if (stored.missing == 0 && !hash_equal(&truth.candidates, &found.candidates))

@@ -14,6 +14,7 @@ enum {
     REPEAT_US = 2000000,
     ASK_US = 1500000,
     PAUSE_US_MAX = 60000000, /* how long it may stay paused */
+    SETTLE_US = 15000000,    /* no SUBMIT, which resumes, is on its way any more */
 };
 
 /* What the client wants of the campaign, one after the other. */
@@ -28,9 +29,10 @@ struct sim_client {
     uint64_t accepted[SOURCES];
     bool submitted;
     enum wish wish;
-    uint64_t wish_us; /* when the next wish comes */
-    uint64_t next;    /* event to ask for */
-    struct buf heard; /* the event log as far as the broker told it */
+    uint64_t submit_us; /* when it was said last */
+    uint64_t wish_us;   /* when the next wish comes */
+    uint64_t next;      /* event to ask for */
+    struct buf heard;   /* the event log as far as the broker told it */
 };
 
 struct sim_client *sim_client_new(struct sim *sim)
@@ -142,7 +144,8 @@ static void on_ordered(struct sim_client *client, const struct message_ordered *
 
 static void say_wish(struct sim_client *client)
 {
-    if (client->sim->now_us >= client->wish_us && client->wish == WISH_RUN)
+    if (client->sim->now_us >= client->wish_us && client->wish == WISH_RUN &&
+        client->sim->now_us >= client->submit_us + SETTLE_US)
         client->wish = WISH_PAUSE;
     if (client->sim->now_us >= client->wish_us && client->wish == WISH_PAUSED)
         client->wish = WISH_RESUME;
@@ -218,6 +221,7 @@ void sim_client_step(struct sim_client *client)
                                    .events_get = {.from = client->next}};
         say(client, CHANNEL_CONTROL, &message);
     } else if (!put_source(client)) {
+        client->submit_us = client->sim->now_us;
         message = (struct message){.type = MESSAGE_TYPE_submit,
                                    .submit = {.campaign = buf_span(&client->bytes)}};
         say(client, CHANNEL_CONTROL, &message);

@@ -32,6 +32,7 @@ struct sim_faults {
     uint32_t disk;                   /* of a write or commit */
     uint32_t slot_crash, slot_error; /* of a run of a task */
     uint32_t lie;     /* of a run: wrong bytes, missing outputs, foreign results */
+    uint32_t sick;    /* node of a worker on which everything crashes; 0: none */
     bool pause;       /* the client pauses the campaign for a while */
     uint32_t rot;     /* of a broker crash: one row of the journal is damaged */
     uint64_t task_us; /* longest run of a task; no fault */
@@ -125,6 +126,8 @@ void sim_plan(struct sim *sim, uint64_t delay_us, uint32_t node);
 void sim_send(struct sim *sim, uint32_t from, uint32_t to, uint32_t to_generation,
               enum channel channel, struct span frame);
 bool sim_is_calm(const struct sim *sim);
+/* Does the broker know the same workers from the beginning to the end, as far as faults go? */
+bool sim_is_steady(const struct sim *sim);
 /* Uniform in low..high. */
 uint64_t sim_between(struct rng *rng, uint64_t low, uint64_t high);
 

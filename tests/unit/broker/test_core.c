@@ -193,6 +193,7 @@ static void test_broker_core__result_of_an_earlier_run_is_accepted(void **state)
                       "[    0] result 0200 #0 w1 ok -> ack 0200 #0 w1\n");
 }
 
+/* 1 s and 2 s, each up to half longer by a number from the task's id. */
 static void test_broker_core__three_crashes_are_quarantine_with_growing_pauses(void **state)
 {
     (void)state;
@@ -200,11 +201,11 @@ static void test_broker_core__three_crashes_are_quarantine_with_growing_pauses(v
     tell(&story, ready(1, 1, 1));
     tell(&story, add(1));
     tell(&story, result(1, 1, 1, ATTEMPT_CRASH));
-    tick_at(&story, 999);
-    tick_at(&story, 1000);
+    tick_at(&story, 1426);
+    tick_at(&story, 1427);
     tell(&story, result(1, 1, 2, ATTEMPT_TIME));
-    tick_at(&story, 2999);
-    tick_at(&story, 3000);
+    tick_at(&story, 3516);
+    tick_at(&story, 3517);
     tell(&story, result(1, 1, 3, ATTEMPT_CRASH));
     struct broker_counts counts;
     broker_core_counts(story.core, &counts);
@@ -214,14 +215,150 @@ static void test_broker_core__three_crashes_are_quarantine_with_growing_pauses(v
                       "[    0] add 0100 -> lease 0100 #1 w1\n"
                       "[    0] result 0100 #1 w1 crash -> attempt-ended 0100 #1 w1 crash, "
                       "ack 0100 #1 w1\n"
-                      "[  999] tick\n"
-                      "[ 1000] tick -> lease 0100 #2 w1\n"
-                      "[ 1000] result 0100 #2 w1 time -> attempt-ended 0100 #2 w1 time, "
+                      "[ 1426] tick\n"
+                      "[ 1427] tick -> lease 0100 #2 w1\n"
+                      "[ 1427] result 0100 #2 w1 time -> attempt-ended 0100 #2 w1 time, "
                       "ack 0100 #2 w1\n"
-                      "[ 2999] tick\n"
-                      "[ 3000] tick -> lease 0100 #3 w1\n"
-                      "[ 3000] result 0100 #3 w1 crash -> attempt-ended 0100 #3 w1 crash, "
+                      "[ 3516] tick\n"
+                      "[ 3517] tick -> lease 0100 #3 w1\n"
+                      "[ 3517] result 0100 #3 w1 crash -> attempt-ended 0100 #3 w1 crash, "
                       "ack 0100 #3 w1, quarantine 0100 crash\n");
+}
+
+/* Tasks that crashed together do not come back together. */
+static void test_broker_core__pauses_differ_from_task_to_task(void **state)
+{
+    (void)state;
+    struct story story = story_begin();
+    tell(&story, ready(1, 8, 8));
+    uint64_t first_ms = UINT64_MAX, last_ms = 0;
+    for (uint8_t i = 1; i <= 8; i++) {
+        tell(&story, add(i));
+        tell(&story, result(1, i, 1, ATTEMPT_CRASH));
+    }
+    for (uint64_t ms = 1; ms <= 1500; ms++) {
+        tick_at(&story, ms);
+        for (size_t i = 0; i < story.actions.n; i++) {
+            first_ms = ms < first_ms ? ms : first_ms;
+            last_ms = ms;
+        }
+    }
+    assert_true(first_ms >= 1000 && last_ms > first_ms + 200);
+    struct broker_counts counts;
+    broker_core_counts(story.core, &counts);
+    assert_int_equal(counts.leased, 8);
+    buf_done(&story.text);
+    story_end(&story, "");
+}
+
+/* After a crash another worker is to try, also when that takes a while, unless there is none.
+ */
+static void test_broker_core__crashed_task_goes_elsewhere(void **state)
+{
+    (void)state;
+    struct story story = story_begin();
+    tell(&story, ready(1, 4, 4));
+    tell(&story, ready(2, 1, 1));
+    tell(&story, add(1));
+    tell(&story, add(2));
+    tell(&story, result(1, 1, 1, ATTEMPT_CRASH));
+    tick_at(&story, 1427); /* w1 is idle, w2 is not */
+    tell(&story, result(2, 2, 1, ATTEMPT_OK));
+    tell(&story, durable(2));
+    tell(&story, result(2, 1, 2, ATTEMPT_CRASH));
+    tell(&story, of_worker(BROKER_EVENT_WORKER_GONE, 1));
+    tick_at(&story, 3517); /* w2 again: there is no other */
+    story_end(&story, "[    0] ready w1\n[    0] ready w2\n"
+                      "[    0] add 0100 -> lease 0100 #1 w1\n"
+                      "[    0] add 0200 -> lease 0200 #1 w2\n"
+                      "[    0] result 0100 #1 w1 crash -> attempt-ended 0100 #1 w1 crash, "
+                      "ack 0100 #1 w1\n"
+                      "[ 1427] tick\n"
+                      "[ 1427] result 0200 #1 w2 ok -> persist 0200 #1 w2, lease 0100 #2 w2\n"
+                      "[ 1427] durable 0200 -> ack 0200 #1 w2, done 0200\n"
+                      "[ 1427] result 0100 #2 w2 crash -> attempt-ended 0100 #2 w2 crash, "
+                      "ack 0100 #2 w2\n"
+                      "[ 1427] gone w1\n"
+                      "[ 3517] tick -> lease 0100 #3 w2\n");
+}
+
+/* The last other worker goes while the task waits for it: the avoided one takes it at once. */
+static void test_broker_core__avoided_worker_takes_it_when_it_is_alone(void **state)
+{
+    (void)state;
+    struct story story = story_begin();
+    tell(&story, ready(1, 1, 1));
+    tell(&story, ready(2, 1, 1));
+    tell(&story, add(1));
+    tell(&story, add(2));
+    tell(&story, result(1, 1, 1, ATTEMPT_CRASH));
+    tick_at(&story, 1427);
+    tell(&story, of_worker(BROKER_EVENT_WORKER_DRAIN, 2));
+    story_end(&story, "[    0] ready w1\n[    0] ready w2\n"
+                      "[    0] add 0100 -> lease 0100 #1 w1\n"
+                      "[    0] add 0200 -> lease 0200 #1 w2\n"
+                      "[    0] result 0100 #1 w1 crash -> attempt-ended 0100 #1 w1 crash, "
+                      "ack 0100 #1 w1\n"
+                      "[ 1427] tick\n"
+                      "[ 1427] drain w2 -> drain w2, lease 0100 #2 w1\n");
+}
+
+/* What crashes here and goes well there is a proof; what crashes everywhere is none. */
+static void test_broker_core__worker_on_which_good_tasks_crash_is_drained(void **state)
+{
+    (void)state;
+    struct story story = story_begin();
+    struct broker_worker worker;
+    tell(&story, ready(1, 4, 4));
+    tell(&story, ready(2, 4, 4));
+    tell(&story, ready(3, 4, 4));
+    for (uint8_t i = 1; i <= 6; i++) { /* crash on all three, in turn */
+        tell(&story, add(i));
+        for (uint32_t attempt = 1; attempt <= 3; attempt++) {
+            uint32_t on = 0;
+            for (size_t k = 0; k < story.actions.n; k++)
+                on = story.actions.items[k].type == BROKER_ACTION_LEASE
+                         ? story.actions.items[k].worker
+                         : on;
+            tell(&story, result(on, i, attempt, ATTEMPT_CRASH));
+            if (attempt < 3)
+                tick_at(&story, story.now_ms + 3100);
+        }
+    }
+    struct broker_counts counts;
+    broker_core_counts(story.core, &counts);
+    assert_int_equal(counts.quarantined, 6);
+    for (uint32_t w = 1; w <= 3; w++) {
+        assert_int_equal(broker_core_worker(story.core, w, &worker, NULL), 0);
+        assert_false(worker.draining);
+    }
+    tell(&story, of_worker(BROKER_EVENT_WORKER_GONE, 3));
+    tell(&story, of_worker(BROKER_EVENT_WORKER_GONE, 2));
+    tell(&story, of_worker(BROKER_EVENT_WORKER_GONE, 1));
+    tell(&story, ready(1, 4, 4));
+    struct broker_event other = ready(2, 4, 4);
+    tell(&story, other);
+    for (uint8_t i = 11; i <= 14; i++) {
+        story.text.size = 0;
+        tell(&story, of_worker(BROKER_EVENT_WORKER_ALIVE, 1));
+        tell(&story, of_worker(BROKER_EVENT_WORKER_ALIVE, 2));
+        struct broker_event last = of_worker(BROKER_EVENT_WORKER_GONE, 2);
+        tell(&story, last); /* so that w1 is asked first */
+        tell(&story, add(i));
+        tell(&story, other);
+        tell(&story, result(1, i, 1, ATTEMPT_CRASH));
+        tick_at(&story, story.now_ms + 1500);
+        tell(&story, result(2, i, 2, ATTEMPT_OK));
+        assert_int_equal(broker_core_worker(story.core, 1, &worker, NULL), 0);
+        assert_false(worker.draining);
+        tell(&story, durable(i));
+    }
+    assert_int_equal(story.actions.items[story.actions.n - 1].type, BROKER_ACTION_DRAIN);
+    assert_int_equal(story.actions.items[story.actions.n - 1].proofs, 4);
+    assert_int_equal(broker_core_worker(story.core, 1, &worker, NULL), 0);
+    assert_true(worker.draining);
+    buf_done(&story.text);
+    story_end(&story, "");
 }
 
 /* The task's own error is the same everywhere: not tried again. */
@@ -332,13 +469,13 @@ static void test_broker_core__rejected_result_is_tried_again(void **state)
     tell(&story, add(1));
     tell(&story, result(1, 1, 1, ATTEMPT_OK));
     tell(&story, of_task(BROKER_EVENT_RESULT_REJECTED, 1));
-    tick_at(&story, 1000);
+    tick_at(&story, 1427);
     story_end(&story, "[    0] ready w1\n"
                       "[    0] add 0100 -> lease 0100 #1 w1\n"
                       "[    0] result 0100 #1 w1 ok -> persist 0100 #1 w1\n"
                       "[    0] rejected 0100 -> attempt-ended 0100 #1 w1 bad, "
                       "ack 0100 #1 w1\n"
-                      "[ 1000] tick -> lease 0100 #2 w1\n");
+                      "[ 1427] tick -> lease 0100 #2 w1\n");
 }
 
 /* A lost LEASE is found again: by repetition, or at once when the worker says hello again. */
@@ -579,6 +716,10 @@ int main(void)
         cmocka_unit_test(test_broker_core__late_result_is_accepted_while_wanted),
         cmocka_unit_test(test_broker_core__result_of_an_earlier_run_is_accepted),
         cmocka_unit_test(test_broker_core__three_crashes_are_quarantine_with_growing_pauses),
+        cmocka_unit_test(test_broker_core__pauses_differ_from_task_to_task),
+        cmocka_unit_test(test_broker_core__crashed_task_goes_elsewhere),
+        cmocka_unit_test(test_broker_core__avoided_worker_takes_it_when_it_is_alone),
+        cmocka_unit_test(test_broker_core__worker_on_which_good_tasks_crash_is_drained),
         cmocka_unit_test(test_broker_core__error_of_the_task_is_final),
         cmocka_unit_test(test_broker_core__leases_return_at_once_when_the_worker_leaves),
         cmocka_unit_test(test_broker_core__a_worker_silent_for_long_is_forgotten),

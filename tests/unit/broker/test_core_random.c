@@ -27,6 +27,7 @@ struct model_task {
     enum fate fate;
     uint32_t kind, profile_id, attempt, crashes, leases;
     uint32_t persist_worker, persist_attempt;
+    uint32_t crashed_on; /* the last worker; 0: none */
     bool held;
 };
 
@@ -39,6 +40,9 @@ struct model_worker {
 struct model_lease {
     uint32_t worker, task, attempt;
 };
+
+/* What happened over all seeds: a test in which nothing is ever quarantined proves little. */
+static uint64_t fates_seen[FATES], late_seen, lost_seen, held_seen, drained_seen, sick_seen;
 
 struct world {
     struct broker_core *core;
@@ -123,6 +127,26 @@ static void lease_drop(struct world *world, int index)
     world->old[world->n_old++ % OLD] = lease;
 }
 
+static bool runs(const struct model_worker *worker, const struct model_task *task)
+{
+    return (worker->kinds >> task->kind & 1) &&
+           (task->profile_id == 0 || task->profile_id == worker->profile_id);
+}
+
+/* Workers that get new tasks, without this one; with `task`, those that can run it. */
+static uint32_t others(struct world *world, uint32_t number, const struct model_task *task)
+{
+    uint32_t n = 0;
+    struct broker_worker seen;
+    for (int i = 0; i < WORKERS; i++) {
+        const struct model_worker *worker = &world->workers[i];
+        n += worker->number && worker->number != number && !worker->draining &&
+             broker_core_worker(world->core, worker->number, &seen, NULL) == 0 &&
+             !seen.silent && (!task || runs(worker, task));
+    }
+    return n;
+}
+
 /* ---- what each action means to the outside ---- */
 
 static void see_lease(struct world *world, const struct broker_action *action)
@@ -137,8 +161,8 @@ static void see_lease(struct world *world, const struct broker_action *action)
         return;
     }
     must(world, task->fate == OPEN && action->attempt == task->attempt + 1);
-    must(world, worker->kinds >> task->kind & 1);
-    must(world, task->profile_id == 0 || task->profile_id == worker->profile_id);
+    must(world, runs(worker, task));
+    must(world, task->crashed_on != action->worker || !others(world, action->worker, task));
     must(world, worker->leases < worker->credit);
     must(world, !task->held && !worker->draining);
     must(world, world->n_leases < LEASES);
@@ -170,8 +194,10 @@ static void see_attempt(struct world *world, const struct broker_event *cause,
     uint32_t number;
     struct model_task *task = task_of(world, &action->task, &number);
     if (action->end == ATTEMPT_CRASH || action->end == ATTEMPT_TIME ||
-        action->end == ATTEMPT_BAD)
+        action->end == ATTEMPT_BAD) {
         task->crashes++;
+        task->crashed_on = action->worker;
+    }
     if (cause->type == BROKER_EVENT_RESULT_REJECTED)
         fate_set(world, task, OPEN);
     else
@@ -224,7 +250,13 @@ static void see(struct world *world, const struct broker_event *cause,
         return;
     case BROKER_ACTION_DRAIN:
         must(world, worker_of(world, action->worker) != NULL);
-        must(world, worker_of(world, action->worker)->draining);
+        if (!worker_of(world, action->worker)->draining) {
+            must(world, cause->type == BROKER_EVENT_RESULT_DURABLE);
+            must(world, action->proofs * BROKER_PROOF >= BROKER_GUILT_MAX);
+            must(world, others(world, action->worker, NULL) > 0);
+            worker_of(world, action->worker)->draining = true;
+            sick_seen++;
+        }
         return;
     case BROKER_ACTION_COUNT:
         break;
@@ -245,8 +277,7 @@ static void check_nobody_idles(struct world *world)
         for (int t = 0; t < TASKS; t++) {
             const struct model_task *task = &world->tasks[t];
             must(world, task->fate != OPEN || task->leases || task->held ||
-                            !(worker->kinds >> task->kind & 1) ||
-                            (task->profile_id && task->profile_id != worker->profile_id));
+                            !runs(worker, task) || task->crashed_on == worker->number);
         }
     }
 }
@@ -326,8 +357,6 @@ static int tell(struct world *world, struct broker_event event)
 }
 
 /* ---- what may happen ---- */
-
-static uint64_t held_seen, drained_seen; /* over all seeds */
 
 static uint32_t below(struct world *world, uint32_t n)
 {
@@ -553,9 +582,6 @@ static void finish(struct world *world)
          counts.ready + counts.waiting + counts.held + counts.leased + counts.persisting == 0);
 }
 
-/* What happened over all seeds: a test in which nothing is ever quarantined proves little. */
-static uint64_t fates_seen[FATES], late_seen, lost_seen;
-
 static void count_what_happened(const struct world *world)
 {
     struct broker_counts counts;
@@ -602,6 +628,7 @@ static void test_broker_core__invariants_hold_for_random_events(void **state)
     assert_true(fates_seen[FAILED] > 10 * seeds && fates_seen[QUARANTINED] > 3 * seeds);
     assert_true(fates_seen[CANCELLED] > 3 * seeds);
     assert_true(held_seen > 50 * seeds && drained_seen > 5 * seeds);
+    assert_true(sick_seen > seeds);
     assert_true(late_seen > 100 * seeds && lost_seen > 100 * seeds);
 }
 

@@ -605,6 +605,36 @@ static void test_broker__result_of_the_epoch_before_is_taken(void **state)
     link_close(&link);
 }
 
+static void check_evidence(struct store *store, const struct hash *task)
+{
+    char ref[100], hex[HASH_HEX_SIZE], text[80];
+    struct hash id;
+    struct buf bytes = {0};
+    struct document *document;
+    struct span log;
+    (void)snprintf(ref, sizeof ref, "quarantine/%s", hash_hex(task, hex));
+    assert_int_equal(store_get_ref(store, ref, &id, NULL), 0);
+    assert_int_equal(store_get(store, &id, &bytes, NULL), 0);
+    assert_int_equal(document_parse_format(buf_span(&bytes), &value_limits_message,
+                                           "wyckmill quarantine", 2, &document, NULL),
+                     0);
+    struct value map = document_root(document), inputs = value_get(map, "inputs"),
+                 workers = value_get(map, "workers");
+    assert_int_equal(value_count(inputs), 1);
+    assert_int_equal(value_hash(value_at(inputs, 0), "input", &id, NULL), 0);
+    assert_true(store_has(store, &id));
+    assert_int_equal(value_count(workers), 3);
+    for (uint32_t i = 0; i < 3; i++) {
+        assert_int_equal(value_text(value_at(workers, i), "w", text, sizeof text, NULL), 0);
+        assert_string_equal(text, "test:1");
+    }
+    assert_int_equal(value_bytes(value_get(map, "log"), "log", &log, NULL), 0);
+    assert_int_equal(log.size, strlen("last words"));
+    assert_memory_equal(log.data, "last words", log.size);
+    document_free(document);
+    buf_done(&bytes);
+}
+
 static void test_broker__quarantine_outlives_the_broker(void **state)
 {
     struct bench *bench = *state;
@@ -650,9 +680,10 @@ static void test_broker__quarantine_outlives_the_broker(void **state)
     link_close(&link);
     assert_int_equal(broker_end(bench, SIGTERM), 0);
 
-    /* The attempts and their evidence are in the event log. */
+    /* The attempts and their evidence are in the event log, and with the task. */
     struct store *store;
     assert_int_equal(store_open(bench->folder, STORE_READ, &store, NULL), 0);
+    check_evidence(store, &poison);
     struct store_check check;
     assert_int_equal(store_fsck(store, NULL, NULL, &check, NULL), 0);
     assert_int_equal(check.damaged + check.dangling, 0);
