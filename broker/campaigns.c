@@ -121,6 +121,7 @@ static int queue_action(struct shell *shell, const struct campaign_run *run,
 {
     struct broker_event event = {.type = BROKER_EVENT_TASK_ADD,
                                  .task = *id,
+                                 .share = (uint32_t)(run - shell->campaigns),
                                  .priority = run->priority,
                                  .held = run->will == WILL_PAUSE};
     struct buf bytes = {0};

@@ -70,6 +70,8 @@ struct broker_core *broker_core_new(const struct broker_limits *limits)
     core->workers = mem_new(BROKER_WORKERS_MAX, sizeof *core->workers);
     memset(core->by_number, 0xff, sizeof core->by_number);
     core->worker_free = core->lease_free = NONE;
+    for (uint32_t i = 0; i < BROKER_SHARES_MAX; i++)
+        core->shares[i].queues = NONE;
     heap_init(&core->waiting, task_position, core);
     heap_init(&core->repeats, lease_position, core);
     heap_init(&core->silences, worker_position, core);
@@ -81,9 +83,10 @@ void broker_core_free(struct broker_core *core)
     if (!core)
         return;
     for (uint32_t i = 0; i < core->n_classes; i++) {
-        heap_done(&core->classes[i]->ready);
+        heap_done(&core->classes[i]->active);
         free(core->classes[i]);
     }
+    core_queues_free(core);
     for (uint32_t i = 0; i < core->n_groups; i++)
         free(core->groups[i]);
     free(core->groups);
@@ -132,7 +135,7 @@ void core_task_dequeue(struct broker_core *core, uint32_t t)
 {
     const struct task *task = tasks_at(&core->tasks, t);
     if (task->state == TASK_READY)
-        heap_remove(&core->classes[task->class]->ready, t);
+        core_ready_remove(core, t);
     else if (task->state == TASK_WAITING)
         heap_remove(&core->waiting, t);
 }
@@ -169,13 +172,13 @@ static uint32_t task_for(const struct broker_core *core, uint32_t w)
     const struct heap_entry *best = NULL;
     for (uint32_t i = 0; i < core->n_classes; i++) {
         const struct class *class = core->classes[i];
-        const struct heap_entry *top = heap_top(&class->ready);
+        const struct heap_entry *top = heap_top(&class->active);
         if (top && fits(class, worker->kinds, worker->profile_id) &&
             !is_avoided(core, class, w) && (has_idle_slot(worker) || is_quick(class)) &&
-            (!best || heap_before(top, best)))
+            (!best || core_ready_before(core, top, best)))
             best = top;
     }
-    return best ? best->item : NONE;
+    return best ? heap_top(&core->queues[best->item]->tasks)->item : NONE;
 }
 
 static void worker_fill(struct broker_core *core, uint32_t w)
@@ -223,7 +226,7 @@ static void fill_avoided(struct broker_core *core)
 {
     for (uint32_t i = 0; i < core->n_classes; i++) {
         const struct class *class = core->classes[i];
-        uint32_t w = class->avoid && heap_top(&class->ready)
+        uint32_t w = class->avoid && heap_top(&class->active)
                          ? core_worker_find(core, class->avoid - 1)
                          : NONE;
         if (w != NONE)
@@ -234,11 +237,9 @@ static void fill_avoided(struct broker_core *core)
 static void task_ready(struct broker_core *core, uint32_t t)
 {
     struct task *task = tasks_at(&core->tasks, t);
-    struct class *class = core->classes[task->class];
+    const struct class *class = core->classes[task->class];
     core_state_set(core, task, TASK_READY);
-    /* Higher priority first, then order of arrival, which a returned task keeps. */
-    heap_push(&class->ready, (uint64_t)((int64_t)INT32_MAX - task->priority), task->sequence,
-              t);
+    core_ready_push(core, t);
     /* A worker that just got room may prefer another task: then the next one is asked. */
     for (uint32_t w; task->state == TASK_READY && (w = worker_for(core, class)) != NONE;)
         worker_fill(core, w);
@@ -266,7 +267,7 @@ static int class_find(struct broker_core *core, uint32_t kind, uint32_t profile_
                            BROKER_CLASSES_MAX);
         unused = core->n_classes++;
         core->classes[unused] = mem_new(1, sizeof *core->classes[unused]);
-        heap_init(&core->classes[unused]->ready, task_position, core);
+        core_class_init(core, core->classes[unused]);
     }
     struct class *class = core->classes[unused];
     class->kind = kind;
@@ -493,16 +494,18 @@ static int on_tick(struct broker_core *core, const struct broker_event *event, s
 }
 
 /* Asked for again, perhaps by a more urgent campaign: the higher priority counts. */
-static void task_raise(struct broker_core *core, uint32_t t, int32_t priority)
+static void task_raise(struct broker_core *core, uint32_t t, int32_t priority, uint32_t share)
 {
     struct task *task = tasks_at(&core->tasks, t);
+    bool ready = task->state == TASK_READY;
     if (priority <= task->priority)
         return;
-    task->priority = priority;
-    if (task->state == TASK_READY) {
+    if (ready)
         core_task_dequeue(core, t);
+    task->priority = priority;
+    task->share = share;
+    if (ready)
         task_ready(core, t);
-    }
 }
 
 static void task_release(struct broker_core *core, uint32_t t)
@@ -519,9 +522,13 @@ static int on_task_add(struct broker_core *core, const struct broker_event *even
     if (event->kind >= BROKER_KINDS_MAX)
         return err_set(err, ERR_INVALID, "task kind number %u is over %d", event->kind,
                        BROKER_KINDS_MAX - 1);
+    if (event->share >= BROKER_SHARES_MAX)
+        return err_set(err, ERR_INVALID, "share number %u is over %d", event->share,
+                       BROKER_SHARES_MAX - 1);
+    core_share_weigh(core, event->share, event->priority);
     uint32_t t = tasks_find(&core->tasks, &event->task);
     if (t != TASK_NONE) {
-        task_raise(core, t, event->priority);
+        task_raise(core, t, event->priority, event->share);
         if (!event->held)
             task_release(core, t);
         return 0;
@@ -538,6 +545,7 @@ static int on_task_add(struct broker_core *core, const struct broker_event *even
     task->class = class;
     core->classes[class]->n_tasks++;
     task->priority = event->priority;
+    task->share = event->share;
     task->sequence = core->sequence++;
     core->states[TASK_FREE]++; /* balances state_set */
     task->held = event->held;

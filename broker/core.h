@@ -17,6 +17,9 @@
  * wanted, else answered with ACK and dropped. Tasks that ended are forgotten: memory follows
  * what is open, not what was ever done.
  *
+ * Shares (campaigns) get slot time by their weights, whatever number and length their tasks
+ * have; one that had nothing to do for a while saves nothing up.
+ *
  * A task may be held (its campaign is paused): what runs goes on, nothing of it is leased anew.
  * A worker may be drained: it keeps what it has and gets nothing new; action DRAIN tells it so.
  *
@@ -40,6 +43,7 @@ enum {
     BROKER_TASKS_MAX = 4 << 20,
     BROKER_CREDIT_MAX = 64, /* leases in flight per worker */
     BROKER_KINDS_MAX = 32,
+    BROKER_SHARES_MAX = 1024,
     BROKER_CLASSES_MAX = 1024, /* different (kind, profile) of tasks in one run */
     BROKER_PREFETCH_MS = 200,  /* mean time per task up to which leases go out in advance */
     BROKER_PROOF = 4,          /* weight of a proof against a worker; a good result weighs -1 */
@@ -69,7 +73,8 @@ const char *attempt_end_text(enum attempt_end end);
 
 enum broker_event_type {
     BROKER_EVENT_TICK,     /* now_ms only */
-    BROKER_EVENT_TASK_ADD, /* task, kind, profile_id, priority, held; again: the higher priority
+    BROKER_EVENT_TASK_ADD, /* task, kind, profile_id, share, priority, held; again: the higher
+                                    priority, with its share,
                               counts, and unless `held` it is released */
     BROKER_EVENT_TASK_CANCEL, /* task: no longer wanted; unknown or persisting: no effect */
     BROKER_EVENT_TASK_HOLD, /* task: no new attempt until it is released; unknown: no effect */
@@ -100,7 +105,9 @@ struct broker_event {
     uint32_t profile_id; /* shell's number for a profile text; 0 = any */
     uint32_t slots;      /* tasks the worker runs at once, 1.. */
     uint32_t credit;     /* leases the worker can hold, slots..; cut to BROKER_CREDIT_MAX */
-    int32_t priority;    /* higher first; then first come */
+    uint32_t share;      /* number of the campaign, 0..BROKER_SHARES_MAX-1 */
+    int32_t priority;    /* within the share: higher first, then first come; between shares the
+                            weight: each step doubles it, from -8 to 8 */
     bool held;           /* TASK_ADD: it begins held; no effect on one that is there */
     bool drained;        /* WORKER_READY: it was told to leave */
 };

@@ -61,6 +61,7 @@ void core_lease_begin(struct broker_core *core, uint32_t t, uint32_t w)
         core->leases[oldest->prev].next = l;
         oldest->prev = l;
     }
+    core_share_begin(core, &core->leases[l], has_idle_slot(worker));
     worker->n_leases++;
     core->counts.leases++;
     core->counts.leases_ever++;
@@ -75,6 +76,7 @@ void core_lease_end(struct broker_core *core, uint32_t l)
     struct task *task = tasks_at(&core->tasks, lease->task);
     struct worker *worker = &core->workers[lease->worker];
 
+    core_share_end(core, lease);
     uint32_t *link = &task->lease;
     while (*link != l)
         link = &core->leases[*link].task_next;

@@ -32,6 +32,9 @@ struct lease {
     uint32_t task_next;  /* next lease of the same task */
     uint32_t prev, next; /* of the same worker: a ring, oldest first; `next` also: next free */
     uint32_t position;   /* in `repeats` */
+    uint32_t share;      /* who pays */
+    uint64_t charged;    /* so far */
+    bool at_once;        /* a slot was idle when it began */
 };
 
 struct worker {
@@ -56,15 +59,30 @@ struct group {
     uint32_t rings[LOADS];
 };
 
-/* Tasks that ask for the same, in order of (priority, arrival). */
+/* Tasks that ask for the same. */
 struct class
 {
     uint32_t kind, profile_id;
     uint32_t
         avoid; /* number of a worker plus 1: it takes them only when no other can; 0: none */
-    uint32_t n_tasks; /* a class without any that avoids somebody is used again */
-    uint64_t mean;    /* time per task, 1/MEAN_UNIT ms; UINT64_MAX before the first result */
-    struct heap ready;
+    uint32_t n_tasks;   /* a class without any that avoids somebody is used again */
+    uint64_t mean;      /* time per task, 1/MEAN_UNIT ms; UINT64_MAX before the first result */
+    struct heap active; /* queues that have tasks, the share whose turn it is first */
+};
+
+/* A share's ready tasks of a class, in order of (priority, arrival). */
+struct queue {
+    struct heap tasks;
+    uint32_t share, class;
+    uint32_t next;     /* of the same share */
+    uint32_t position; /* in the class's `active` */
+};
+
+struct share {
+    uint64_t pass;   /* slot time it has had, by its weight */
+    uint32_t queues; /* the first */
+    uint32_t n_ready;
+    int32_t boost; /* weight 2^boost */
 };
 
 struct broker_core {
@@ -77,6 +95,10 @@ struct broker_core {
     struct tasks tasks;
     struct class *classes[BROKER_CLASSES_MAX]; /* each allocated: a heap does not move */
     uint32_t n_classes;
+    struct queue **queues; /* each allocated, likewise */
+    uint32_t n_queues;
+    struct share shares[BROKER_SHARES_MAX];
+    uint64_t pass; /* of the share that was served last, at most */
 
     struct worker *workers; /* BROKER_WORKERS_MAX */
     uint32_t n_workers, workers_used, worker_free;
@@ -139,5 +161,21 @@ void core_lease_end(struct broker_core *core, uint32_t l);
 /* NONE: there is no such lease. */
 uint32_t core_lease_find(const struct broker_core *core, uint32_t t, uint32_t w,
                          uint32_t attempt);
+
+/* ---- core_share.c ---- */
+void core_class_init(struct broker_core *core, struct class *class);
+void core_queues_free(struct broker_core *core);
+/* Into the queue of its share and class, and out of it. */
+void core_ready_push(struct broker_core *core, uint32_t t);
+void core_ready_remove(struct broker_core *core, uint32_t t);
+/* Entries of classes' `active`: whose turn is it first, and within a share, which task's? */
+bool core_ready_before(const struct broker_core *core, const struct heap_entry *a,
+                       const struct heap_entry *b);
+void core_share_weigh(struct broker_core *core, uint32_t share, int32_t priority);
+/* The share has had `amount` more. */
+void core_share_charge(struct broker_core *core, uint32_t share, uint64_t amount);
+/* The lease begins (`at_once`: in an idle slot), and is over: its share pays. */
+void core_share_begin(struct broker_core *core, struct lease *lease, bool at_once);
+void core_share_end(struct broker_core *core, const struct lease *lease);
 
 #endif

@@ -182,10 +182,9 @@ static void on_hello(struct shell *shell, struct span id, const struct message *
         complain(shell, shell->control_out, id, "too many workers");
         return;
     }
-    if (peer->hello && peer->boot != hello->boot) {
+    if (peer->hello && peer->boot != hello->boot)
         worker_gone(shell, peer, "was replaced by another process");
-        peer->drained = false;
-    }
+    peer->drained = peer->drained && peer->boot == hello->boot;
     copy_name(peer->name, sizeof peer->name, hello->name.text);
     copy_name(peer->kinds_text, sizeof peer->kinds_text, hello->kinds.text);
     peer->hello = true;

@@ -29,6 +29,7 @@ struct task {
     uint32_t next;            /* index: next task of the bucket; or next free slot */
     uint32_t position;        /* in the ready or waiting heap */
     uint32_t lease;           /* first of its leases, or UINT32_MAX */
+    uint32_t share;           /* for whom */
     uint32_t class;           /* what a worker must offer to run it */
     uint32_t attempt;         /* the last one handed out; 0 = none yet */
     uint32_t persist_worker;  /* whose result is being persisted */

@@ -127,9 +127,10 @@ void status_show(const json_t *root, FILE *out)
     size_t i;
     print_broker(root, out);
     json_array_foreach(json_object_get(root, "workers"), i, row)(void)
-        fprintf(out, "worker   %-28s %lld slots, %lld leases, last seen %.1f s ago\n",
+        fprintf(out, "worker   %-28s %lld slots, %lld leases, last seen %.1f s ago%s\n",
                 text(row, "name"), number(row, "slots"), number(row, "leases"),
-                json_number_value(json_object_get(row, "last_seen_s")));
+                json_number_value(json_object_get(row, "last_seen_s")),
+                json_is_true(json_object_get(row, "drained")) ? ", drained" : "");
     json_array_foreach(json_object_get(root, "campaigns"), i, row)(void) fprintf(
         out, "campaign %-20s %-8s %-10s %lld of %lld tasks, %lld failed %s\n",
         text(row, "name"), text(row, "state"), text(row, "stage"), number(row, "finished"),

@@ -12,6 +12,7 @@ struct story {
     struct broker_actions actions;
     struct buf text;
     uint64_t now_ms;
+    struct hash leased; /* the task of the last LEASE */
     struct err err;
 };
 
@@ -31,6 +32,9 @@ static int tell(struct story *story, struct broker_event event)
     else
         buf_print(&story->text, "[%5llu] %s refused: %s\n", (unsigned long long)event.now_ms,
                   broker_event_text(event.type), story->err.text);
+    for (size_t i = 0; rc == 0 && i < story->actions.n; i++)
+        if (story->actions.items[i].type == BROKER_ACTION_LEASE)
+            story->leased = story->actions.items[i].task;
     return rc;
 }
 
@@ -127,6 +131,88 @@ static void test_broker_core__higher_priority_first_then_first_come(void **state
                       "[    0] add 0400\n[    0] add 0200\n"
                       "[    0] ready w1 -> lease 0300 #1 w1, lease 0200 #1 w1, "
                       "lease 0100 #1 w1, lease 0400 #1 w1\n");
+}
+
+/* Runs `n` tasks to their end on worker 1 (one slot, no credit), in the order in which they are
+ * leased; a task takes ms[its id's second byte]. Returns how many were of share 1. */
+static int run_tasks(struct story *story, int n, const uint64_t *ms)
+{
+    int of_1 = 0;
+    for (int i = 0; i < n; i++) {
+        struct hash task = story->leased;
+        of_1 += task.bytes[1];
+        story->now_ms += ms[task.bytes[1]];
+        tell(story, (struct broker_event){.type = BROKER_EVENT_RESULT,
+                                          .worker = 1,
+                                          .task = task,
+                                          .attempt = 1,
+                                          .end = ATTEMPT_OK});
+        tell(story, (struct broker_event){.type = BROKER_EVENT_RESULT_DURABLE, .task = task});
+    }
+    return of_1;
+}
+
+/* `n` tasks of a share; long tasks are of another kind, so that means are not mixed. */
+static void add_share(struct story *story, uint8_t share, int32_t priority, uint8_t n)
+{
+    for (uint8_t i = 0; i < n; i++)
+        tell(story, (struct broker_event){.type = BROKER_EVENT_TASK_ADD,
+                                          .task = {{i, share}},
+                                          .kind = share,
+                                          .share = share,
+                                          .priority = priority});
+}
+
+static void one_slot(struct story *story)
+{
+    struct broker_event hello = ready(1, 1, 1);
+    hello.kinds = 3;
+    tell(story, hello);
+}
+
+/* Two campaigns get the same slot time, however many tasks they have and how long they are. */
+static void test_broker_core__shares_get_the_same_time(void **state)
+{
+    (void)state;
+    static const uint64_t same[] = {100, 100}, longer[] = {100, 300};
+    struct story story = story_begin();
+    add_share(&story, 0, 0, 250);
+    add_share(&story, 1, 0, 60);
+    one_slot(&story);
+    int of_1 = run_tasks(&story, 40, same);
+    assert_in_range(of_1, 19, 21);
+    of_1 = run_tasks(&story, 80, longer); /* three short ones for a long one */
+    assert_in_range(of_1, 18, 22);
+    buf_done(&story.text);
+    story_end(&story, "");
+}
+
+static void test_broker_core__each_step_of_priority_doubles_the_share(void **state)
+{
+    (void)state;
+    static const uint64_t same[] = {100, 100};
+    struct story story = story_begin();
+    add_share(&story, 0, 0, 250);
+    add_share(&story, 1, 2, 100);
+    one_slot(&story);
+    assert_in_range(run_tasks(&story, 100, same), 78, 82);
+    buf_done(&story.text);
+    story_end(&story, "");
+}
+
+/* Who comes late does not make up for the time before; nobody starves. */
+static void test_broker_core__a_share_that_slept_saves_nothing_up(void **state)
+{
+    (void)state;
+    static const uint64_t same[] = {100, 100};
+    struct story story = story_begin();
+    add_share(&story, 0, 0, 250);
+    one_slot(&story);
+    assert_int_equal(run_tasks(&story, 100, same), 0);
+    add_share(&story, 1, 0, 100);
+    assert_in_range(run_tasks(&story, 40, same), 18, 21);
+    buf_done(&story.text);
+    story_end(&story, "");
 }
 
 /* A worker that goes silent loses its lease; the next worker gets the same task. */
@@ -667,6 +753,9 @@ static void test_broker_core__senseless_events_change_nothing(void **state)
     struct broker_event event = add(1);
     event.kind = BROKER_KINDS_MAX;
     assert_int_equal(tell(&story, event), ERR_INVALID);
+    event = add(1);
+    event.share = BROKER_SHARES_MAX;
+    assert_int_equal(tell(&story, event), ERR_INVALID);
     assert_int_equal(tell(&story, ready(1, 0, 1)), ERR_INVALID);
     assert_int_equal(tell(&story, ready(1, 2, 1)), ERR_INVALID);
     assert_int_equal(tell(&story, result(1, 1, 1, ATTEMPT_OK)), ERR_INVALID);
@@ -712,6 +801,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_broker_core__task_runs_is_made_durable_then_acknowledged),
         cmocka_unit_test(test_broker_core__higher_priority_first_then_first_come),
+        cmocka_unit_test(test_broker_core__shares_get_the_same_time),
+        cmocka_unit_test(test_broker_core__each_step_of_priority_doubles_the_share),
+        cmocka_unit_test(test_broker_core__a_share_that_slept_saves_nothing_up),
         cmocka_unit_test(test_broker_core__task_of_a_silent_worker_is_leased_again),
         cmocka_unit_test(test_broker_core__late_result_is_accepted_while_wanted),
         cmocka_unit_test(test_broker_core__result_of_an_earlier_run_is_accepted),

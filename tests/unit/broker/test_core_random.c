@@ -379,6 +379,7 @@ static void do_add(struct world *world)
     task->held = task->held && held;
     must(world, tell(world, (struct broker_event){.type = BROKER_EVENT_TASK_ADD,
                                                   .held = held,
+                                                  .share = below(world, 5),
                                                   .task = task_id(number),
                                                   .kind = task->kind,
                                                   .profile_id = task->profile_id,
