@@ -70,6 +70,30 @@ static int check_outputs(struct shell *shell, const struct result *result, struc
     return 0;
 }
 
+/* Equal actions give equal bytes. A second result that is another one is a finding: the task is
+ * not reproducible, or a worker computes wrongly. The first one stays. */
+static void check_reproduced(struct shell *shell, const struct result *result,
+                             const char *worker)
+{
+    struct result first = {0};
+    struct buf a = {0}, b = {0};
+    char note[SENTENCE_SIZE], hex[HASH_HEX_SIZE];
+    if (store_get_result(shell->store, &result->action, &first, NULL))
+        return;
+    result_encode(&first, &a);
+    result_encode(result, &b);
+    if (a.size != b.size || memcmp(a.data, b.data, a.size) != 0) {
+        (void)snprintf(note, sizeof note, "%s has another result than the one that is stored",
+                       worker);
+        record_task(shell, "unreproducible", &result->action, note);
+        shell_log(shell, LOG_TROUBLE, "task %.16s is not reproducible: %s",
+                  hash_hex(&result->action, hex), note);
+    }
+    result_done(&first);
+    buf_done(&a);
+    buf_done(&b);
+}
+
 /* Write the result that came with the event; outputs first, they were put before it came. */
 static void do_persist(struct shell *shell, const struct broker_action *action,
                        struct cause *cause)
@@ -81,7 +105,7 @@ static void do_persist(struct shell *shell, const struct broker_action *action,
         return;
     int rc = store_put_result(shell->store, report->result, &err);
     if (rc == ERR_CORRUPT) /* another result is there: it counts, this one is a finding */
-        shell_log(shell, LOG_TROUBLE, "not reproducible: %s", err.text);
+        check_reproduced(shell, report->result, worker_name(shell, action->worker));
     else if (rc)
         shell_store_failed(shell, &err);
     record_attempt(shell, &action->task, action->attempt, ATTEMPT_OK,
@@ -101,6 +125,8 @@ static void do_ack(struct shell *shell, const struct broker_action *action, stru
         message.ack.epoch = cause->persisting->epoch;
         message.ack.attempt = cause->persisting->attempt;
     } else {
+        if (cause->report->result) /* it came late, the task is over */
+            check_reproduced(shell, cause->report->result, worker_name(shell, action->worker));
         message.ack.epoch = cause->report->outcome->epoch;
         message.ack.attempt = cause->report->outcome->attempt;
     }

@@ -238,12 +238,13 @@ struct attempts {
     uint32_t n;
 };
 
-/* The event log tells of one attempt per task whose result was kept. */
+/* The event log tells of one attempt per task whose result was kept, and of no finding: all
+ * workers give the true results. */
 static int count_attempt(void *context, uint64_t sequence, struct span event)
 {
     struct attempts *attempts = context;
     struct document *document = NULL;
-    char what[16] = "", end[16] = "", hex[HASH_HEX_SIZE];
+    char what[32] = "", end[16] = "", hex[HASH_HEX_SIZE];
     struct hash task;
     (void)sequence;
     if (document_parse(event, &value_limits_message, &document, NULL))
@@ -251,6 +252,8 @@ static int count_attempt(void *context, uint64_t sequence, struct span event)
     struct value map = document_root(document);
     (void)value_text(value_get(map, "event"), "event", what, sizeof what, NULL);
     (void)value_text(value_get(map, "end"), "end", end, sizeof end, NULL);
+    if (!strcmp(what, "unreproducible"))
+        sim_fail(attempts->sim, "the same result counts as another one");
     if (!strcmp(what, "attempt") && !strcmp(end, "ok") &&
         value_hash(value_get(map, "task"), "task", &task, NULL) == 0) {
         if (has(attempts->kept, attempts->n, &task))

@@ -747,6 +747,60 @@ static void test_broker__silent_worker_loses_its_lease(void **state)
     link_close(&lively);
 }
 
+static int count_findings(void *context, uint64_t sequence, struct span event)
+{
+    char what[32] = "";
+    struct document *document;
+    (void)sequence;
+    assert_int_equal(document_parse(event, &value_limits_message, &document, NULL), 0);
+    (void)value_text(value_get(document_root(document), "event"), "event", what, sizeof what,
+                     NULL);
+    *(int *)context += !strcmp(what, "unreproducible");
+    document_free(document);
+    return 0;
+}
+
+/* Two workers did the same task: equal results are no news, another one is a finding. */
+static void test_broker__late_results_are_compared(void **state)
+{
+    struct bench *bench = *state;
+    bench->limits = (struct broker_limits){.lease_ms = 150, .worker_ms = 100000};
+    broker_start(bench);
+    struct link slow = link_open(bench), quick = link_open(bench);
+    struct done done = {.n = 0};
+    struct buf action = {0}, bytes = {0};
+    struct message message;
+    hello(&slow, encode_kind(), 1);
+    (void)submit(&slow, "one", 16);
+    struct message_lease lease = take_lease(&slow, &action);
+    hello(&quick, encode_kind(), 2);
+    assert_int_equal(work(&quick, &done, 2, WAIT_MS), 2); /* both shards */
+    answer_ok(&slow, &lease);
+    hear_a(&slow, slow.control, MESSAGE_TYPE_ack, &message);
+    struct result result = compute(&lease);
+    result.outputs[0].size++;
+    result_encode(&result, &bytes);
+    say_outcome(&slow, &lease, ATTEMPT_OK, buf_span(&bytes));
+    hear_a(&slow, slow.control, MESSAGE_TYPE_ack, &message);
+    assert_int_equal(broker_end(bench, SIGTERM), 0);
+
+    struct store *store;
+    struct result kept = {0};
+    int findings = 0;
+    assert_int_equal(store_open(bench->folder, STORE_READ, &store, NULL), 0);
+    assert_int_equal(store_each_event(store, 0, count_findings, &findings, NULL), 0);
+    assert_int_equal(findings, 1);
+    assert_int_equal(store_get_result(store, &lease.task, &kept, NULL), 0);
+    assert_int_equal(kept.outputs[0].size, result.outputs[0].size - 1); /* the first one */
+    store_close(store);
+    result_done(&kept);
+    result_done(&result);
+    buf_done(&action);
+    buf_done(&bytes);
+    link_close(&slow);
+    link_close(&quick);
+}
+
 /* A worker that vanishes is noticed when it is asked for a sign of life, before its time. */
 static void test_broker__vanished_worker_is_noticed_early(void **state)
 {
@@ -1274,6 +1328,7 @@ int main(int argc, char **argv)
         with_broker(test_broker__quarantine_outlives_the_broker),
         with_broker(test_broker__result_without_its_outputs_is_no_result),
         with_broker(test_broker__silent_worker_loses_its_lease),
+        with_broker(test_broker__late_results_are_compared),
         with_broker(test_broker__vanished_worker_is_noticed_early),
         with_broker(test_broker__nonsense_is_answered_then_ignored),
         with_broker(test_broker__objects_travel_in_parts),
