@@ -12,6 +12,9 @@
 #include <string.h>
 
 static const char ref_prefix[] = "campaigns/";
+/* Refs that tell what an operator said; WILL_RUN has none. */
+static const char *const will_prefix[] = {
+    [WILL_PAUSE] = "paused/", [WILL_CANCEL] = "cancelled/"};
 
 static void run_done(struct campaign_run *run)
 {
@@ -26,6 +29,22 @@ void campaigns_done(struct shell *shell)
     free(shell->campaigns);
     shell->campaigns = NULL;
     shell->n_campaigns = 0;
+}
+
+static bool wants(const struct campaign_run *run, const struct hash *task)
+{
+    return run->will != WILL_CANCEL && planner_wants(run->planner, task);
+}
+
+const char *campaigns_state_text(const struct campaign_run *run)
+{
+    struct planner_status status;
+    planner_status(run->planner, &status);
+    if (run->will == WILL_CANCEL)
+        return "cancelled";
+    if (run->will == WILL_PAUSE && status.state == PLANNER_RUNNING)
+        return "paused";
+    return planner_state_text(status.state);
 }
 
 /* ---- feeding planners ---- */
@@ -68,7 +87,7 @@ void campaigns_result(struct shell *shell, const struct hash *task)
     recover_done(shell, task);
     for (uint32_t i = 0; i < shell->n_campaigns; i++) {
         struct campaign_run *run = &shell->campaigns[i];
-        if (!planner_wants(run->planner, task))
+        if (!wants(run, task))
             continue;
         run->executed++;
         feed(shell, run, task, &result);
@@ -81,7 +100,7 @@ void campaigns_failed(struct shell *shell, const struct hash *task, const char *
     recover_failed(shell, task, why);
     for (uint32_t i = 0; i < shell->n_campaigns; i++) {
         struct campaign_run *run = &shell->campaigns[i];
-        if (!planner_wants(run->planner, task))
+        if (!wants(run, task))
             continue;
         planner_failed(run->planner, task, why);
         run->hungry = true;
@@ -102,8 +121,11 @@ bool campaigns_all_over(const struct shell *shell)
 static int queue_action(struct shell *shell, const struct campaign_run *run,
                         const struct action *action, const struct hash *id, struct err *err)
 {
-    struct broker_event event = {
-        .type = BROKER_EVENT_TASK_ADD, .task = *id, .priority = run->priority};
+    struct broker_event event = {.type = BROKER_EVENT_TASK_ADD,
+                                 .task = *id,
+                                 .share = (uint32_t)(run - shell->campaigns),
+                                 .priority = run->priority,
+                                 .held = run->will == WILL_PAUSE};
     struct buf bytes = {0};
     struct hash stored;
     int rc = shell_profile(shell, action->profile, &event.profile_id, err);
@@ -145,7 +167,7 @@ static bool queue_is_full(const struct shell *shell)
 {
     struct broker_counts counts;
     broker_core_counts(shell->core, &counts);
-    return counts.ready + counts.waiting + counts.leased + counts.persisting >=
+    return counts.ready + counts.waiting + counts.held + counts.leased + counts.persisting >=
            BROKER_TASKS_MAX;
 }
 
@@ -153,7 +175,7 @@ static void plan_run(struct shell *shell, struct campaign_run *run, int *budget)
 {
     const struct action *action;
     struct hash id;
-    while (run->hungry && *budget > 0 && !queue_is_full(shell)) {
+    while (run->hungry && run->will != WILL_CANCEL && *budget > 0 && !queue_is_full(shell)) {
         --*budget;
         if (planner_next(run->planner, &action, &id, NULL))
             run->hungry = false;
@@ -168,7 +190,8 @@ bool campaigns_plan(struct shell *shell)
     bool hungry = false;
     for (uint32_t i = 0; i < shell->n_campaigns; i++) {
         plan_run(shell, &shell->campaigns[i], &budget);
-        hungry = hungry || shell->campaigns[i].hungry;
+        hungry =
+            hungry || (shell->campaigns[i].hungry && shell->campaigns[i].will != WILL_CANCEL);
     }
     return hungry && !queue_is_full(shell);
 }
@@ -183,32 +206,44 @@ bool campaigns_replaying(const struct shell *shell)
 
 /* ---- submitting and loading ---- */
 
-static bool is_wanted(const struct shell *shell, const struct hash *task)
+/* What its campaigns want of it decides whether a task runs, is held or is cancelled. */
+static void settle(struct shell *shell, const struct hash *task)
 {
-    for (uint32_t i = 0; i < shell->n_campaigns; i++)
-        if (planner_wants(shell->campaigns[i].planner, task))
-            return true;
-    return recover_wants(shell, task);
+    struct broker_event event = {.type = BROKER_EVENT_TASK_CANCEL, .task = *task};
+    if (recover_wants(shell, task)) /* others need again what it makes */
+        event.type = BROKER_EVENT_TASK_RELEASE;
+    struct err err;
+    for (uint32_t i = 0; i < shell->n_campaigns && event.type != BROKER_EVENT_TASK_RELEASE;
+         i++) {
+        const struct campaign_run *run = &shell->campaigns[i];
+        if (!wants(run, task))
+            continue;
+        event.type = run->will == WILL_RUN ? BROKER_EVENT_TASK_RELEASE : BROKER_EVENT_TASK_HOLD;
+    }
+    if (shell_step(shell, event, NULL, &err))
+        shell_log(shell, LOG_TROUBLE, "%s: %s", broker_event_text(event.type), err.text);
+    else if (event.type == BROKER_EVENT_TASK_CANCEL)
+        recover_forget(shell, task);
+}
+
+/* Returns how many. */
+static uint64_t settle_all(struct shell *shell, const struct planner *planner)
+{
+    uint32_t cursor = 0;
+    uint64_t n = 0;
+    for (struct hash task; planner_next_wanted(planner, &cursor, &task); n++)
+        settle(shell, &task);
+    return n;
 }
 
 /* The planner leaves; what only it waited for is cancelled. */
 static void drop_planner(struct shell *shell, struct planner *planner)
 {
-    uint32_t cursor = 0;
-    struct hash task;
-    struct err err;
-    while (planner_next_wanted(planner, &cursor, &task))
-        if (!is_wanted(shell, &task) &&
-            shell_step(shell,
-                       (struct broker_event){.type = BROKER_EVENT_TASK_CANCEL, .task = task},
-                       NULL, &err))
-            shell_log(shell, LOG_TROUBLE, "cancel: %s", err.text);
-        else if (!is_wanted(shell, &task))
-            recover_forget(shell, &task);
+    (void)settle_all(shell, planner);
     planner_free(planner);
 }
 
-static struct campaign_run *find_run(const struct shell *shell, const char *name)
+struct campaign_run *campaigns_find(const struct shell *shell, const char *name)
 {
     for (uint32_t i = 0; i < shell->n_campaigns; i++)
         if (!strcmp(shell->campaigns[i].name, name))
@@ -218,7 +253,7 @@ static struct campaign_run *find_run(const struct shell *shell, const char *name
 
 bool campaigns_has(const struct shell *shell, const char *name, const struct hash *id)
 {
-    const struct campaign_run *run = find_run(shell, name);
+    const struct campaign_run *run = campaigns_find(shell, name);
     return run && hash_equal(&run->id, id);
 }
 
@@ -234,9 +269,9 @@ static struct campaign_run *add_run(struct shell *shell, const char *name)
 
 /* Begin the campaign, in the place of one with the same name. */
 static void begin_run(struct shell *shell, const struct campaign *campaign,
-                      const struct hash *id, struct planner *planner)
+                      const struct hash *id, enum campaign_will will, struct planner *planner)
 {
-    struct campaign_run *run = find_run(shell, campaign->name);
+    struct campaign_run *run = campaigns_find(shell, campaign->name);
     if (!run)
         run = add_run(shell, campaign->name);
     struct planner *old = run->planner;
@@ -244,8 +279,9 @@ static void begin_run(struct shell *shell, const struct campaign *campaign,
     run->id = *id;
     run->priority = campaign->priority;
     run->executed = run->cached = 0;
+    run->will = will;
     run->hungry = true;
-    run->over = false;
+    run->over = will == WILL_CANCEL;
     if (old) {
         int budget = INT32_MAX; /* first ask for what is still wanted, then cancel the rest */
         plan_run(shell, run, &budget);
@@ -266,17 +302,95 @@ static int check_sources(struct shell *shell, const struct campaign *campaign, s
 }
 
 static int start_campaign(struct shell *shell, const struct campaign *campaign,
-                          const struct hash *id, struct err *err)
+                          const struct hash *id, enum campaign_will will, struct err *err)
 {
     struct planner *planner;
     int rc = check_sources(shell, campaign, err);
-    if (rc == 0 && !find_run(shell, campaign->name) && shell->n_campaigns == CAMPAIGNS_MAX)
+    if (rc == 0 && !campaigns_find(shell, campaign->name) &&
+        shell->n_campaigns == CAMPAIGNS_MAX)
         rc = err_set(err, ERR_FULL, "%d campaigns are here, no more are taken", CAMPAIGNS_MAX);
     if (rc == 0)
         rc = planner_new(campaign, &planner, err);
     if (rc == 0)
-        begin_run(shell, campaign, id, planner);
+        begin_run(shell, campaign, id, will, planner);
     return rc;
+}
+
+/* ---- what an operator said ---- */
+
+static void will_ref(const char *name, enum campaign_will will, char ret[STORE_REF_NAME_SIZE])
+{
+    (void)snprintf(ret, STORE_REF_NAME_SIZE, "%s%s", will_prefix[will], name);
+}
+
+static void store_will(struct shell *shell, const struct campaign_run *run)
+{
+    char ref[STORE_REF_NAME_SIZE];
+    struct err err;
+    int rc = 0;
+    for (enum campaign_will will = WILL_PAUSE; rc == 0 && will <= WILL_CANCEL; will++) {
+        will_ref(run->name, will, ref);
+        rc = run->will == will ? store_put_ref(shell->store, ref, &run->id, &err)
+                               : store_delete_ref(shell->store, ref, &err);
+        rc = rc == ERR_NOT_FOUND ? 0 : rc;
+    }
+    if (rc)
+        shell_store_failed(shell, &err);
+    shell->dirty = true;
+}
+
+/* What was said of the campaign with this id; one with the same name may be another. */
+static enum campaign_will load_will(const struct shell *shell, const char *name,
+                                    const struct hash *id)
+{
+    char ref[STORE_REF_NAME_SIZE];
+    struct hash found;
+    for (enum campaign_will will = WILL_PAUSE; will <= WILL_CANCEL; will++) {
+        will_ref(name, will, ref);
+        if (!store_get_ref(shell->store, ref, &found, NULL) && hash_equal(&found, id) &&
+            !(MUTANT(PAUSE_FORGOTTEN) && will == WILL_PAUSE))
+            return will;
+    }
+    return WILL_RUN;
+}
+
+uint64_t campaigns_will(struct shell *shell, struct campaign_run *run, enum campaign_will will)
+{
+    static const char *const events[] = {"resumed", "paused", "cancelled"};
+    if (run->will == will || run->over)
+        return 0;
+    run->will = will;
+    run->hungry = true;
+    run->over = will == WILL_CANCEL;
+    store_will(shell, run);
+    record_campaign(shell, events[will], run);
+    uint64_t n = settle_all(shell, run->planner);
+    shell_log(shell, LOG_NEWS, "campaign '%s' is %s: %llu open tasks", run->name, events[will],
+              (unsigned long long)n);
+    return n;
+}
+
+int campaigns_find_task(const struct shell *shell, const char *prefix, struct hash *ret,
+                        struct err *err)
+{
+    char hex[HASH_HEX_SIZE];
+    bool found = false;
+    for (uint32_t i = 0; i < shell->n_campaigns; i++) {
+        uint32_t cursor = 0;
+        for (struct hash task;
+             planner_next_wanted(shell->campaigns[i].planner, &cursor, &task);) {
+            if (!wants(&shell->campaigns[i], &task) ||
+                strncmp(hash_hex(&task, hex), prefix, strlen(prefix)) != 0)
+                continue;
+            if (found && !hash_equal(&task, ret))
+                return err_set(err, ERR_INVALID, "'%s' fits several tasks", prefix);
+            found = true;
+            *ret = task;
+        }
+    }
+    if (!found)
+        return err_set(err, ERR_NOT_FOUND, "no open task's id begins with '%s'", prefix);
+    return 0;
 }
 
 static int put_campaign(struct shell *shell, const char *name, struct span bytes,
@@ -297,14 +411,17 @@ int campaigns_submit(struct shell *shell, struct span bytes, struct hash *ret_id
     if (rc)
         return rc;
     *ret_id = hash_bytes(bytes);
-    const struct campaign_run *running = find_run(shell, campaign.name);
+    struct campaign_run *running = campaigns_find(shell, campaign.name);
+    if (running && running->will == WILL_PAUSE && hash_equal(&running->id, ret_id))
+        (void)campaigns_will(shell, running, WILL_RUN);
     if (!running || running->over || !hash_equal(&running->id, ret_id)) {
-        rc = start_campaign(shell, &campaign, ret_id, err);
+        rc = start_campaign(shell, &campaign, ret_id, WILL_RUN, err);
         if (rc == 0) {
             rc = put_campaign(shell, campaign.name, bytes, err);
             if (rc)
                 shell_store_failed(shell, err);
-            record_campaign(shell, "submitted", find_run(shell, campaign.name));
+            store_will(shell, campaigns_find(shell, campaign.name));
+            record_campaign(shell, "submitted", campaigns_find(shell, campaign.name));
             shell->dirty = !MUTANT(SUBMIT_BEFORE_SYNC);
             gc_restart(shell);
             shell_log(shell, LOG_NEWS, "campaign '%s' submitted", campaign.name);
@@ -337,11 +454,24 @@ static void load_campaign(struct shell *shell, const struct hash *id)
     if (rc == 0)
         rc = campaign_decode(buf_span(&bytes), &campaign, &err);
     if (rc == 0)
-        rc = start_campaign(shell, &campaign, id, &err);
+        rc = start_campaign(shell, &campaign, id, load_will(shell, campaign.name, id), &err);
     if (rc)
         shell_log(shell, LOG_TROUBLE, "a campaign of the store is left: %s", err.text);
     campaign_done(&campaign);
     buf_done(&bytes);
+}
+
+void campaigns_replan_failed(struct shell *shell)
+{
+    for (uint32_t i = 0; i < shell->n_campaigns; i++) {
+        struct planner_status status;
+        const struct campaign_run *run = &shell->campaigns[i];
+        planner_status(run->planner, &status);
+        if (status.failed && run->will != WILL_CANCEL) {
+            struct hash id = run->id; /* the run is made anew */
+            load_campaign(shell, &id);
+        }
+    }
 }
 
 int campaigns_load(struct shell *shell, struct err *err)

@@ -1,92 +1,12 @@
-/* The broker's rules: see core.h. Everything is numbered slots in arrays; queues and timers are
- * heaps, so an event costs O(log n), whatever is queued.
- *
- * At rest no ready task has a worker that would take it. So only two things start leases: a
- * task that becomes ready looks for a worker (task_ready), and a worker that has room looks for
- * tasks (worker_fill). */
-#include "broker/core.h"
+/* The broker's rules: see core.h, and core_state.h for how the state lies. */
+#include "broker/core_state.h"
 
-#include "broker/heap.h"
-#include "broker/tasks.h"
 #include "common/mem.h"
 #include "common/mutant.h"
 
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
-
-#define NONE UINT32_MAX
-
-enum {
-    LOAD_FULL_SLOTS = 16, /* load of a worker with as many leases as slots */
-    LOADS = 64,
-    REPEAT_DOUBLINGS_MAX = 6,
-    MEAN_UNIT = 16, /* fixed point of the mean time per task */
-};
-
-/* One attempt in the hands of a worker. */
-struct lease {
-    uint64_t begin_ms;
-    uint32_t task, worker; /* slots */
-    uint32_t attempt;
-    uint32_t sent;       /* times */
-    uint32_t task_next;  /* next lease of the same task */
-    uint32_t prev, next; /* of the same worker: a ring, oldest first; `next` also: next free */
-    uint32_t position;   /* in `repeats` */
-};
-
-struct worker {
-    uint64_t last_seen_ms, last_result_ms;
-    uint32_t number; /* the shell's */
-    uint32_t chain;  /* next worker on the same place of by_number; or next free */
-    uint32_t kinds, profile_id, slots, credit;
-    uint32_t n_leases, leases; /* the oldest */
-    uint32_t group, load;      /* the ring it stands in; load NONE: in none */
-    uint32_t prev, next;       /* of that ring */
-    uint32_t position;         /* in `silences` */
-    bool silent;
-};
-
-/* Workers that can run the same: those with room, in rings by load, first come first. */
-struct group {
-    uint64_t loads; /* bit per ring that is not empty */
-    uint32_t kinds, profile_id, n_workers;
-    uint32_t rings[LOADS];
-};
-
-/* Tasks that ask for the same, in order of (priority, arrival). */
-struct class
-{
-    uint32_t kind, profile_id;
-    uint64_t mean; /* time per task, 1/MEAN_UNIT ms; UINT64_MAX before the first result */
-    struct heap ready;
-};
-
-struct broker_core {
-    struct broker_limits limits;
-    uint64_t now_ms, sequence;
-    struct broker_counts counts; /* what is not derived in broker_core_counts */
-    uint64_t states[TASK_PERSISTING + 1];
-    struct broker_actions *out; /* during a step */
-
-    struct tasks tasks;
-    struct class *classes[BROKER_CLASSES_MAX]; /* each allocated: a heap does not move */
-    uint32_t n_classes;
-
-    struct worker *workers; /* BROKER_WORKERS_MAX */
-    uint32_t n_workers, workers_used, worker_free;
-    uint32_t by_number[BROKER_WORKERS_MAX];
-    struct group **groups;
-    uint32_t n_groups;
-
-    struct lease *leases;
-    size_t leases_capacity;
-    uint32_t leases_used, lease_free;
-
-    struct heap waiting;  /* tasks, by end of backoff */
-    struct heap repeats;  /* leases, by the time to send them again */
-    struct heap silences; /* workers, by a time before which they cannot be silent too long */
-};
 
 /* What follows when an attempt ends without a result. */
 static const struct {
@@ -120,6 +40,7 @@ const char *broker_action_text(enum broker_action_type type)
         [BROKER_ACTION_QUARANTINE] = "quarantine",
         [BROKER_ACTION_ATTEMPT] = "attempt-ended",
         [BROKER_ACTION_REVOKE] = "revoke",
+        [BROKER_ACTION_DRAIN] = "drain",
     };
     return (unsigned)type < BROKER_ACTION_COUNT ? texts[type] : "?";
 }
@@ -149,6 +70,8 @@ struct broker_core *broker_core_new(const struct broker_limits *limits)
     core->workers = mem_new(BROKER_WORKERS_MAX, sizeof *core->workers);
     memset(core->by_number, 0xff, sizeof core->by_number);
     core->worker_free = core->lease_free = NONE;
+    for (uint32_t i = 0; i < BROKER_SHARES_MAX; i++)
+        core->shares[i].queues = NONE;
     heap_init(&core->waiting, task_position, core);
     heap_init(&core->repeats, lease_position, core);
     heap_init(&core->silences, worker_position, core);
@@ -160,9 +83,10 @@ void broker_core_free(struct broker_core *core)
     if (!core)
         return;
     for (uint32_t i = 0; i < core->n_classes; i++) {
-        heap_done(&core->classes[i]->ready);
+        heap_done(&core->classes[i]->active);
         free(core->classes[i]);
     }
+    core_queues_free(core);
     for (uint32_t i = 0; i < core->n_groups; i++)
         free(core->groups[i]);
     free(core->groups);
@@ -181,7 +105,7 @@ void broker_actions_done(struct broker_actions *actions)
     *actions = (struct broker_actions){0};
 }
 
-static void emit(struct broker_core *core, struct broker_action action)
+void core_emit(struct broker_core *core, struct broker_action action)
 {
     struct broker_actions *out = core->out;
     mem_reserve(out->items, out->capacity, out->n + 1);
@@ -191,123 +115,15 @@ static void emit(struct broker_core *core, struct broker_action action)
 static void emit_ack(struct broker_core *core, uint32_t worker, const struct hash *task,
                      uint32_t attempt)
 {
-    emit(core,
-         (struct broker_action){
-             .type = BROKER_ACTION_ACK, .worker = worker, .task = *task, .attempt = attempt});
+    core_emit(core, (struct broker_action){.type = BROKER_ACTION_ACK,
+                                           .worker = worker,
+                                           .task = *task,
+                                           .attempt = attempt});
 }
 
-/* ---- rings of workers with room ---- */
+/* ---- who runs what ---- */
 
-static bool has_idle_slot(const struct worker *worker)
-{
-    return worker->n_leases < worker->slots;
-}
-
-static void worker_unlist(struct broker_core *core, uint32_t w)
-{
-    struct worker *worker = &core->workers[w];
-    if (worker->load == NONE)
-        return;
-    struct group *group = core->groups[worker->group];
-    uint32_t *ring = &group->rings[worker->load];
-    core->workers[worker->prev].next = worker->next;
-    core->workers[worker->next].prev = worker->prev;
-    if (worker->next == w) {
-        *ring = NONE;
-        group->loads &= ~(UINT64_C(1) << worker->load);
-    } else if (*ring == w) {
-        *ring = worker->next;
-    }
-    worker->load = NONE;
-}
-
-/* Into the ring of its load, at the end; into none when it can take nothing. */
-static void worker_list(struct broker_core *core, uint32_t w)
-{
-    worker_unlist(core, w);
-    struct worker *worker = &core->workers[w];
-    if (worker->silent || worker->n_leases >= worker->credit)
-        return;
-    uint32_t load = worker->n_leases * LOAD_FULL_SLOTS / worker->slots;
-    worker->load = load < LOADS ? load : LOADS - 1;
-
-    struct group *group = core->groups[worker->group];
-    uint32_t *ring = &group->rings[worker->load];
-    if (*ring == NONE) {
-        *ring = worker->prev = worker->next = w;
-        group->loads |= UINT64_C(1) << worker->load;
-        return;
-    }
-    struct worker *first = &core->workers[*ring];
-    worker->next = *ring;
-    worker->prev = first->prev;
-    core->workers[first->prev].next = w;
-    first->prev = w;
-}
-
-static uint32_t group_find(struct broker_core *core, uint32_t kinds, uint32_t profile_id)
-{
-    uint32_t g = NONE;
-    for (uint32_t i = 0; i < core->n_groups; i++) {
-        const struct group *group = core->groups[i];
-        if (group->n_workers && group->kinds == kinds && group->profile_id == profile_id)
-            return i;
-        if (!group->n_workers && g == NONE)
-            g = i;
-    }
-    if (g == NONE) {
-        g = core->n_groups++;
-        core->groups = mem_resize(core->groups, core->n_groups, sizeof *core->groups);
-        core->groups[g] = mem_new(1, sizeof **core->groups);
-    }
-    *core->groups[g] = (struct group){.kinds = kinds, .profile_id = profile_id};
-    memset(core->groups[g]->rings, 0xff, sizeof core->groups[g]->rings);
-    return g;
-}
-
-static void worker_regroup(struct broker_core *core, uint32_t w)
-{
-    struct worker *worker = &core->workers[w];
-    worker_unlist(core, w);
-    if (worker->group != NONE)
-        core->groups[worker->group]->n_workers--;
-    worker->group = group_find(core, worker->kinds, worker->profile_id);
-    core->groups[worker->group]->n_workers++;
-    worker_list(core, w);
-}
-
-/* ---- leases ---- */
-
-static uint32_t lease_new(struct broker_core *core)
-{
-    uint32_t l = core->lease_free;
-    if (l != NONE) {
-        core->lease_free = core->leases[l].next;
-        return l;
-    }
-    mem_reserve(core->leases, core->leases_capacity, core->leases_used + 1u);
-    return core->leases_used++;
-}
-
-static void lease_send(struct broker_core *core, uint32_t l, bool again)
-{
-    struct lease *lease = &core->leases[l];
-    emit(core, (struct broker_action){.type = BROKER_ACTION_LEASE,
-                                      .worker = core->workers[lease->worker].number,
-                                      .task = tasks_at(&core->tasks, lease->task)->id,
-                                      .attempt = lease->attempt,
-                                      .lease_ms = core->limits.lease_ms,
-                                      .again = again});
-    uint32_t doublings =
-        lease->sent < REPEAT_DOUBLINGS_MAX ? lease->sent : REPEAT_DOUBLINGS_MAX;
-    lease->sent++;
-    if (lease->position != HEAP_NOWHERE)
-        heap_remove(&core->repeats, l);
-    uint64_t pause_ms = MUTANT(LEASE_SENT_ONCE) ? UINT64_MAX >> 8 : core->limits.lease_ms;
-    heap_push(&core->repeats, core->now_ms + (pause_ms << doublings), l, l);
-}
-
-static void state_set(struct broker_core *core, struct task *task, enum task_state state)
+void core_state_set(struct broker_core *core, struct task *task, enum task_state state)
 {
     core->states[task->state]--;
     core->states[state]++;
@@ -315,89 +131,31 @@ static void state_set(struct broker_core *core, struct task *task, enum task_sta
 }
 
 /* Out of the queue that its state stands for. */
-static void task_dequeue(struct broker_core *core, uint32_t t)
+void core_task_dequeue(struct broker_core *core, uint32_t t)
 {
     const struct task *task = tasks_at(&core->tasks, t);
     if (task->state == TASK_READY)
-        heap_remove(&core->classes[task->class]->ready, t);
+        core_ready_remove(core, t);
     else if (task->state == TASK_WAITING)
         heap_remove(&core->waiting, t);
 }
-
-/* The next attempt of a ready task goes to worker `w`. */
-static void lease_begin(struct broker_core *core, uint32_t t, uint32_t w)
-{
-    struct task *task = tasks_at(&core->tasks, t);
-    task_dequeue(core, t);
-    state_set(core, task, TASK_LEASED);
-
-    uint32_t l = lease_new(core);
-    core->leases[l] = (struct lease){.begin_ms = core->now_ms,
-                                     .task = t,
-                                     .worker = w,
-                                     .attempt = ++task->attempt,
-                                     .task_next = task->lease,
-                                     .prev = l,
-                                     .next = l,
-                                     .position = HEAP_NOWHERE};
-    task->lease = l;
-
-    struct worker *worker = &core->workers[w];
-    if (worker->leases == NONE) {
-        worker->leases = l;
-    } else {
-        struct lease *oldest = &core->leases[worker->leases];
-        core->leases[l].next = worker->leases;
-        core->leases[l].prev = oldest->prev;
-        core->leases[oldest->prev].next = l;
-        oldest->prev = l;
-    }
-    worker->n_leases++;
-    core->counts.leases++;
-    core->counts.leases_ever++;
-    worker_list(core, w);
-    lease_send(core, l, false);
-}
-
-/* The lease is over; what becomes of its task and worker is the caller's business. */
-static void lease_end(struct broker_core *core, uint32_t l)
-{
-    struct lease *lease = &core->leases[l];
-    struct task *task = tasks_at(&core->tasks, lease->task);
-    struct worker *worker = &core->workers[lease->worker];
-
-    uint32_t *link = &task->lease;
-    while (*link != l)
-        link = &core->leases[*link].task_next;
-    *link = lease->task_next;
-
-    core->leases[lease->prev].next = lease->next;
-    core->leases[lease->next].prev = lease->prev;
-    if (worker->leases == l)
-        worker->leases = lease->next == l ? NONE : lease->next;
-    worker->n_leases--;
-    core->counts.leases--;
-    heap_remove(&core->repeats, l);
-    worker_list(core, lease->worker);
-    lease->next = core->lease_free;
-    core->lease_free = l;
-}
-
-static uint32_t lease_find(const struct broker_core *core, uint32_t t, uint32_t w,
-                           uint32_t attempt)
-{
-    uint32_t l = tasks_at(&core->tasks, t)->lease;
-    while (l != NONE && (core->leases[l].worker != w || core->leases[l].attempt != attempt))
-        l = core->leases[l].task_next;
-    return l;
-}
-
-/* ---- who runs what ---- */
 
 static bool fits(const struct class *class, uint32_t kinds, uint32_t profile_id)
 {
     return kinds >> class->kind & 1 &&
            (class->profile_id == 0 || class->profile_id == profile_id);
+}
+
+/* Is it the worker that the class avoids, and would another one take its tasks? */
+static bool is_avoided(const struct broker_core *core, const struct class *class, uint32_t w)
+{
+    if (class->avoid != core->workers[w].number + 1 || class->avoid == 0)
+        return false;
+    uint32_t others = 0;
+    for (uint32_t g = 0; g < core->n_groups; g++)
+        if (fits(class, core->groups[g]->kinds, core->groups[g]->profile_id))
+            others += core->groups[g]->n_open;
+    return others > core->workers[w].open;
 }
 
 static bool is_quick(const struct class *class)
@@ -414,18 +172,38 @@ static uint32_t task_for(const struct broker_core *core, uint32_t w)
     const struct heap_entry *best = NULL;
     for (uint32_t i = 0; i < core->n_classes; i++) {
         const struct class *class = core->classes[i];
-        const struct heap_entry *top = heap_top(&class->ready);
+        const struct heap_entry *top = heap_top(&class->active);
         if (top && fits(class, worker->kinds, worker->profile_id) &&
-            (has_idle_slot(worker) || is_quick(class)) && (!best || heap_before(top, best)))
+            !is_avoided(core, class, w) && (has_idle_slot(worker) || is_quick(class)) &&
+            (!best || core_ready_before(core, top, best)))
             best = top;
     }
-    return best ? best->item : NONE;
+    return best ? heap_top(&core->queues[best->item]->tasks)->item : NONE;
 }
 
 static void worker_fill(struct broker_core *core, uint32_t w)
 {
     for (uint32_t t; (t = task_for(core, w)) != NONE;)
-        lease_begin(core, t, w);
+        core_lease_begin(core, t, w);
+}
+
+/* The least loaded worker of the group, of a load under *limit, that would take a task of the
+ * class; then *limit is its load. NONE. */
+static uint32_t worker_in(const struct broker_core *core, const struct group *group,
+                          const struct class *class, int *limit)
+{
+    for (uint64_t loads = group->loads; loads; loads &= loads - 1) {
+        int load = __builtin_ctzll(loads);
+        uint32_t first = group->rings[load];
+        if (load >= *limit)
+            return NONE;
+        uint32_t w = is_avoided(core, class, first) ? core->workers[first].next : first;
+        if (is_avoided(core, class, w)) /* alone in its ring */
+            continue;
+        *limit = load;
+        return w;
+    }
+    return NONE;
 }
 
 /* The least loaded worker that would take a task of the class; NONE. */
@@ -435,28 +213,86 @@ static uint32_t worker_for(const struct broker_core *core, const struct class *c
     uint32_t best = NONE;
     for (uint32_t g = 0; g < core->n_groups; g++) {
         const struct group *group = core->groups[g];
-        if (!group->loads || !fits(class, group->kinds, group->profile_id))
+        if (!fits(class, group->kinds, group->profile_id))
             continue;
-        int load = __builtin_ctzll(group->loads);
-        if (load < limit) {
-            best = group->rings[load];
-            limit = load;
-        }
+        uint32_t w = worker_in(core, group, class, &limit);
+        best = w != NONE ? w : best;
     }
     return best;
+}
+
+/* A worker went: those who avoid somebody may have nobody else now. */
+static void fill_avoided(struct broker_core *core)
+{
+    for (uint32_t i = 0; i < core->n_classes; i++) {
+        const struct class *class = core->classes[i];
+        uint32_t w = class->avoid && heap_top(&class->active)
+                         ? core_worker_find(core, class->avoid - 1)
+                         : NONE;
+        if (w != NONE)
+            worker_fill(core, w);
+    }
 }
 
 static void task_ready(struct broker_core *core, uint32_t t)
 {
     struct task *task = tasks_at(&core->tasks, t);
-    struct class *class = core->classes[task->class];
-    state_set(core, task, TASK_READY);
-    /* Higher priority first, then order of arrival, which a returned task keeps. */
-    heap_push(&class->ready, (uint64_t)((int64_t)INT32_MAX - task->priority), task->sequence,
-              t);
+    const struct class *class = core->classes[task->class];
+    core_state_set(core, task, TASK_READY);
+    core_ready_push(core, t);
     /* A worker that just got room may prefer another task: then the next one is asked. */
     for (uint32_t w; task->state == TASK_READY && (w = worker_for(core, class)) != NONE;)
         worker_fill(core, w);
+}
+
+/* ---- classes ---- */
+
+/* Errors: ERR_FULL. */
+static int class_find(struct broker_core *core, uint32_t kind, uint32_t profile_id,
+                      uint32_t avoid, uint32_t *ret_class, struct err *err)
+{
+    uint32_t unused = NONE;
+    for (uint32_t i = 0; i < core->n_classes; i++) {
+        const struct class *class = core->classes[i];
+        if (class->kind == kind && class->profile_id == profile_id && class->avoid == avoid) {
+            *ret_class = i;
+            return 0;
+        }
+        if (class->avoid && !class->n_tasks)
+            unused = i;
+    }
+    if (unused == NONE) {
+        if (core->n_classes == BROKER_CLASSES_MAX)
+            return err_set(err, ERR_FULL, "more than %d different kinds and profiles of tasks",
+                           BROKER_CLASSES_MAX);
+        unused = core->n_classes++;
+        core->classes[unused] = mem_new(1, sizeof *core->classes[unused]);
+        core_class_init(core, core->classes[unused]);
+    }
+    struct class *class = core->classes[unused];
+    class->kind = kind;
+    class->profile_id = profile_id;
+    class->avoid = avoid;
+    class->mean = UINT64_MAX;
+    *ret_class = unused;
+    return 0;
+}
+
+static void class_set(struct broker_core *core, struct task *task, uint32_t class)
+{
+    core->classes[task->class]->n_tasks--;
+    core->classes[class]->n_tasks++;
+    task->class = class;
+}
+
+/* The next attempt shall be made elsewhere, if there is an elsewhere. */
+static void class_avoid(struct broker_core *core, struct task *task, uint32_t worker)
+{
+    const struct class *old = core->classes[task->class];
+    uint32_t class;
+    if (!MUTANT(CRASH_STAYS) &&
+        !class_find(core, old->kind, old->profile_id, worker + 1, &class, NULL))
+        class_set(core, task, class);
 }
 
 /* ---- ends of tasks and attempts ---- */
@@ -465,18 +301,19 @@ static void task_ready(struct broker_core *core, uint32_t t)
 static void task_forget(struct broker_core *core, uint32_t t)
 {
     struct task *task = tasks_at(&core->tasks, t);
-    task_dequeue(core, t);
-    state_set(core, task, TASK_FREE);
+    core_task_dequeue(core, t);
+    core_state_set(core, task, TASK_FREE);
     while (task->lease != NONE) {
         const struct lease *lease = &core->leases[task->lease];
         uint32_t w = lease->worker;
-        emit(core, (struct broker_action){.type = BROKER_ACTION_REVOKE,
-                                          .worker = core->workers[w].number,
-                                          .task = task->id,
-                                          .attempt = lease->attempt});
-        lease_end(core, task->lease);
+        core_emit(core, (struct broker_action){.type = BROKER_ACTION_REVOKE,
+                                               .worker = core->workers[w].number,
+                                               .task = task->id,
+                                               .attempt = lease->attempt});
+        core_lease_end(core, task->lease);
         worker_fill(core, w);
     }
+    core->classes[task->class]->n_tasks--;
     tasks_remove(&core->tasks, t);
 }
 
@@ -484,7 +321,9 @@ static void task_give_up(struct broker_core *core, uint32_t t, enum broker_actio
                          enum attempt_end end)
 {
     struct task *task = tasks_at(&core->tasks, t);
-    emit(core, (struct broker_action){.type = type, .task = task->id, .end = end});
+    struct broker_action action = {.type = type, .task = task->id, .end = end};
+    memcpy(action.crashed_on, task->crashed_on, sizeof action.crashed_on);
+    core_emit(core, action);
     if (type == BROKER_ACTION_QUARANTINE)
         core->counts.quarantined++;
     else
@@ -492,12 +331,34 @@ static void task_give_up(struct broker_core *core, uint32_t t, enum broker_actio
     task_forget(core, t);
 }
 
+/* How long a task waits after its crash. */
+static uint64_t backoff_ms(const struct broker_core *core, const struct task *task)
+{
+    uint64_t pause_ms = core->limits.backoff_ms << (task->crashes - 1);
+    uint64_t any = hash_u64(&task->id) * (2u * task->crashes + 1) *
+                   UINT64_C(0x9e3779b97f4a7c15); /* Knuth's multiplier, 2^64 / golden ratio */
+    return pause_ms + (pause_ms * (any >> 48) >> 17);
+}
+
+static void task_crashed(struct broker_core *core, struct task *task, uint32_t worker)
+{
+    static_assert(sizeof task->crashed_on == BROKER_CRASHES_MAX * sizeof(uint32_t),
+                  "every crash before quarantine is remembered");
+    if (task->crashes < BROKER_CRASHES_MAX)
+        task->crashed_on[task->crashes] = worker;
+    task->crashes++;
+    if (task->state == TASK_LEASED)
+        class_avoid(core, task, worker);
+}
+
 /* An attempt ended without a usable result, its lease is over already: try again, later or
  * elsewhere, unless a rival still runs or its result is on the way to the disk. */
-static void task_retry(struct broker_core *core, uint32_t t, enum attempt_end end)
+static void task_retry(struct broker_core *core, uint32_t t, uint32_t worker,
+                       enum attempt_end end)
 {
     struct task *task = tasks_at(&core->tasks, t);
-    task->crashes = (uint8_t)(task->crashes + ends[end].crash);
+    if (ends[end].crash)
+        task_crashed(core, task, worker);
     if (MUTANT(POISON_FOR_EVER))
         task->crashes = ends[end].crash;
     if (MUTANT(LOST_IS_CRASH) && end == ATTEMPT_LOST)
@@ -510,11 +371,11 @@ static void task_retry(struct broker_core *core, uint32_t t, enum attempt_end en
         task_give_up(core, t, BROKER_ACTION_QUARANTINE, end);
     else if (task->lease != NONE)
         return;
-    else if (ends[end].crash) {
-        state_set(core, task, TASK_WAITING);
-        heap_push(&core->waiting,
-                  core->now_ms + (core->limits.backoff_ms << (task->crashes - 1)),
-                  task->sequence, t);
+    else if (task->held && !(MUTANT(HOLD_LEAKS) && end == ATTEMPT_LOST)) {
+        core_state_set(core, task, TASK_HELD);
+    } else if (ends[end].crash) {
+        core_state_set(core, task, TASK_WAITING);
+        heap_push(&core->waiting, core->now_ms + backoff_ms(core, task), task->sequence, t);
     } else {
         task_ready(core, t);
     }
@@ -523,55 +384,14 @@ static void task_retry(struct broker_core *core, uint32_t t, enum attempt_end en
 static void emit_attempt(struct broker_core *core, uint32_t worker, const struct task *task,
                          uint32_t attempt, enum attempt_end end)
 {
-    emit(core, (struct broker_action){.type = BROKER_ACTION_ATTEMPT,
-                                      .worker = worker,
-                                      .task = task->id,
-                                      .attempt = attempt,
-                                      .end = end});
+    core_emit(core, (struct broker_action){.type = BROKER_ACTION_ATTEMPT,
+                                           .worker = worker,
+                                           .task = task->id,
+                                           .attempt = attempt,
+                                           .end = end});
 }
 
 /* ---- workers ---- */
-
-static uint32_t worker_find(const struct broker_core *core, uint32_t number)
-{
-    uint32_t w = core->by_number[number % BROKER_WORKERS_MAX];
-    while (w != NONE && core->workers[w].number != number)
-        w = core->workers[w].chain;
-    return w;
-}
-
-static int worker_require(const struct broker_core *core, uint32_t number, uint32_t *ret_w,
-                          struct err *err)
-{
-    *ret_w = worker_find(core, number);
-    if (*ret_w == NONE)
-        return err_set(err, ERR_INVALID, "worker %u is not known", number);
-    return 0;
-}
-
-/* When to look again whether it is silent. Heartbeats only move last_seen_ms; the timer that
- * fires too early is set again. */
-static void worker_watch(struct broker_core *core, uint32_t w)
-{
-    struct worker *worker = &core->workers[w];
-    if (worker->position != HEAP_NOWHERE)
-        heap_remove(&core->silences, w);
-    uint64_t silence_ms = core->limits.worker_ms;
-    if (!worker->silent && core->limits.lease_ms < silence_ms)
-        silence_ms = core->limits.lease_ms;
-    heap_push(&core->silences, worker->last_seen_ms + silence_ms, w, w);
-}
-
-static void worker_seen(struct broker_core *core, uint32_t w)
-{
-    struct worker *worker = &core->workers[w];
-    worker->last_seen_ms = core->now_ms;
-    if (!worker->silent || MUTANT(SILENT_FOR_EVER))
-        return;
-    worker->silent = false;
-    worker_watch(core, w);
-    worker_list(core, w);
-}
 
 /* A worker in no ring loses its leases. */
 static void worker_return_leases(struct broker_core *core, uint32_t w)
@@ -583,50 +403,45 @@ static void worker_return_leases(struct broker_core *core, uint32_t w)
         emit_attempt(core, worker->number, tasks_at(&core->tasks, t), lease->attempt,
                      ATTEMPT_LOST);
         core->counts.attempts_lost++;
-        lease_end(core, worker->leases);
-        task_retry(core, t, ATTEMPT_LOST);
+        core_lease_end(core, worker->leases);
+        task_retry(core, t, worker->number, ATTEMPT_LOST);
     }
-}
-
-static uint32_t worker_new(struct broker_core *core, uint32_t number)
-{
-    uint32_t w = core->worker_free;
-    if (w != NONE)
-        core->worker_free = core->workers[w].chain;
-    else
-        w = core->workers_used++;
-    uint32_t *place = &core->by_number[number % BROKER_WORKERS_MAX];
-    core->workers[w] = (struct worker){.number = number,
-                                       .chain = *place,
-                                       .leases = NONE,
-                                       .group = NONE,
-                                       .load = NONE,
-                                       .position = HEAP_NOWHERE,
-                                       .last_seen_ms = core->now_ms};
-    *place = w;
-    core->n_workers++;
-    core->counts.workers_ever++;
-    worker_watch(core, w);
-    return w;
 }
 
 static void worker_remove(struct broker_core *core, uint32_t w)
 {
-    struct worker *worker = &core->workers[w];
-    worker->silent = true; /* stays out of the rings */
-    worker_unlist(core, w);
+    core_worker_silence(core, w);
     worker_return_leases(core, w);
-    core->groups[worker->group]->n_workers--;
-    if (worker->position != HEAP_NOWHERE)
-        heap_remove(&core->silences, w);
+    core_worker_free(core, w);
+    fill_avoided(core);
+}
 
-    uint32_t *link = &core->by_number[worker->number % BROKER_WORKERS_MAX];
-    while (*link != w)
-        link = &core->workers[*link].chain;
-    *link = worker->chain;
-    worker->chain = core->worker_free;
-    core->worker_free = w;
-    core->n_workers--;
+static void worker_drain(struct broker_core *core, uint32_t w, uint32_t proofs)
+{
+    core_worker_drain(core, w);
+    core_emit(core, (struct broker_action){.type = BROKER_ACTION_DRAIN,
+                                           .worker = core->workers[w].number,
+                                           .proofs = proofs});
+    fill_avoided(core);
+}
+
+/* The task went well on one worker: that is to its credit, and a proof against those it crashed
+ * on. */
+static void judge_workers(struct broker_core *core, const struct task *task)
+{
+    uint32_t good = core_worker_find(core, task->persist_worker);
+    if (good != NONE && core->workers[good].guilt > 0)
+        core->workers[good].guilt--;
+    for (int i = 0; i < task->crashes && i < BROKER_CRASHES_MAX; i++) {
+        uint32_t w = core_worker_find(core, task->crashed_on[i]);
+        if (w == NONE || w == good || MUTANT(SICK_WORKER_KEPT))
+            continue;
+        struct worker *worker = &core->workers[w];
+        worker->guilt += BROKER_PROOF;
+        worker->proofs++;
+        if (worker->guilt >= BROKER_GUILT_MAX && worker->open && core_workers_open(core) > 1)
+            worker_drain(core, w, worker->proofs);
+    }
 }
 
 /* ---- events ---- */
@@ -644,11 +459,11 @@ static void silence_check(struct broker_core *core, uint32_t w)
         return;
     }
     if (!worker->silent && silence_ms >= core->limits.lease_ms) {
-        worker->silent = true;
-        worker_unlist(core, w);
+        core_worker_silence(core, w);
         worker_return_leases(core, w);
+        fill_avoided(core);
     }
-    worker_watch(core, w);
+    core_worker_watch(core, w);
 }
 
 static const struct heap_entry *due(const struct broker_core *core, const struct heap *heap)
@@ -670,7 +485,7 @@ static int on_tick(struct broker_core *core, const struct broker_event *event, s
             heap_remove(&core->waiting, t);
             task_ready(core, t);
         } else if ((top = due(core, &core->repeats))) {
-            lease_send(core, top->item, true);
+            core_lease_send(core, top->item, true);
         } else {
             break;
         }
@@ -678,36 +493,27 @@ static int on_tick(struct broker_core *core, const struct broker_event *event, s
     return 0;
 }
 
-static int class_find(struct broker_core *core, uint32_t kind, uint32_t profile_id,
-                      uint32_t *ret_class, struct err *err)
-{
-    for (uint32_t i = 0; i < core->n_classes; i++)
-        if (core->classes[i]->kind == kind && core->classes[i]->profile_id == profile_id) {
-            *ret_class = i;
-            return 0;
-        }
-    if (core->n_classes == BROKER_CLASSES_MAX)
-        return err_set(err, ERR_FULL, "more than %d different kinds and profiles of tasks",
-                       BROKER_CLASSES_MAX);
-    struct class *class = mem_new(1, sizeof *class);
-    *class = (struct class){.kind = kind, .profile_id = profile_id, .mean = UINT64_MAX};
-    heap_init(&class->ready, task_position, core);
-    core->classes[core->n_classes] = class;
-    *ret_class = core->n_classes++;
-    return 0;
-}
-
 /* Asked for again, perhaps by a more urgent campaign: the higher priority counts. */
-static void task_raise(struct broker_core *core, uint32_t t, int32_t priority)
+static void task_raise(struct broker_core *core, uint32_t t, int32_t priority, uint32_t share)
 {
     struct task *task = tasks_at(&core->tasks, t);
+    bool ready = task->state == TASK_READY;
     if (priority <= task->priority)
         return;
+    if (ready)
+        core_task_dequeue(core, t);
     task->priority = priority;
-    if (task->state == TASK_READY) {
-        task_dequeue(core, t);
+    task->share = share;
+    if (ready)
         task_ready(core, t);
-    }
+}
+
+static void task_release(struct broker_core *core, uint32_t t)
+{
+    struct task *task = tasks_at(&core->tasks, t);
+    task->held = false;
+    if (task->state == TASK_HELD && !MUTANT(RELEASE_FORGETS))
+        task_ready(core, t);
 }
 
 static int on_task_add(struct broker_core *core, const struct broker_event *event,
@@ -716,25 +522,37 @@ static int on_task_add(struct broker_core *core, const struct broker_event *even
     if (event->kind >= BROKER_KINDS_MAX)
         return err_set(err, ERR_INVALID, "task kind number %u is over %d", event->kind,
                        BROKER_KINDS_MAX - 1);
+    if (event->share >= BROKER_SHARES_MAX)
+        return err_set(err, ERR_INVALID, "share number %u is over %d", event->share,
+                       BROKER_SHARES_MAX - 1);
+    core_share_weigh(core, event->share, event->priority);
     uint32_t t = tasks_find(&core->tasks, &event->task);
     if (t != TASK_NONE) {
-        task_raise(core, t, event->priority);
+        task_raise(core, t, event->priority, event->share);
+        if (!event->held)
+            task_release(core, t);
         return 0;
     }
     if (core->tasks.n >= BROKER_TASKS_MAX)
         return err_set(err, ERR_FULL, "%d tasks are queued, no more fit", BROKER_TASKS_MAX);
     uint32_t class = 0;
-    int rc = class_find(core, event->kind, event->profile_id, &class, err);
+    int rc = class_find(core, event->kind, event->profile_id, 0, &class, err);
     if (rc)
         return rc;
 
     t = tasks_add(&core->tasks, &event->task);
     struct task *task = tasks_at(&core->tasks, t);
     task->class = class;
+    core->classes[class]->n_tasks++;
     task->priority = event->priority;
+    task->share = event->share;
     task->sequence = core->sequence++;
     core->states[TASK_FREE]++; /* balances state_set */
-    task_ready(core, t);
+    task->held = event->held;
+    if (task->held)
+        core_state_set(core, task, TASK_HELD);
+    else
+        task_ready(core, t);
     return 0;
 }
 
@@ -750,30 +568,59 @@ static int on_task_cancel(struct broker_core *core, const struct broker_event *e
     return 0;
 }
 
+static int on_task_hold(struct broker_core *core, const struct broker_event *event,
+                        struct err *err)
+{
+    (void)err;
+    uint32_t t = tasks_find(&core->tasks, &event->task);
+    if (t == TASK_NONE)
+        return 0;
+    struct task *task = tasks_at(&core->tasks, t);
+    task->held = true;
+    if (task->state == TASK_READY || task->state == TASK_WAITING) {
+        core_task_dequeue(core, t);
+        core_state_set(core, task, TASK_HELD);
+    }
+    return 0;
+}
+
+static int on_task_release(struct broker_core *core, const struct broker_event *event,
+                           struct err *err)
+{
+    (void)err;
+    uint32_t t = tasks_find(&core->tasks, &event->task);
+    if (t != TASK_NONE)
+        task_release(core, t);
+    return 0;
+}
+
 static int on_worker_ready(struct broker_core *core, const struct broker_event *event,
                            struct err *err)
 {
     if (event->slots == 0 || event->credit < event->slots)
         return err_set(err, ERR_INVALID, "worker %u offers %u slots and credit for %u leases",
                        event->worker, event->slots, event->credit);
-    uint32_t w = worker_find(core, event->worker);
+    uint32_t w = core_worker_find(core, event->worker);
     if (w == NONE) {
         if (core->n_workers == BROKER_WORKERS_MAX)
             return err_set(err, ERR_FULL, "%d workers are connected, no more are taken",
                            BROKER_WORKERS_MAX);
-        w = worker_new(core, event->worker);
+        w = core_worker_new(core, event->worker);
     }
     struct worker *worker = &core->workers[w];
     worker->kinds = event->kinds;
     worker->profile_id = event->profile_id;
     worker->slots = event->slots < BROKER_CREDIT_MAX ? event->slots : BROKER_CREDIT_MAX;
     worker->credit = event->credit < BROKER_CREDIT_MAX ? event->credit : BROKER_CREDIT_MAX;
-    worker_regroup(core, w);
-    worker_seen(core, w);
+    core_worker_regroup(core, w);
+    core_worker_seen(core, w);
+    if (event->drained || worker->draining)
+        worker_drain(core, w, 0);
+    fill_avoided(core); /* what it runs may have changed */
 
     uint32_t l = worker->leases;
     for (uint32_t i = 0; i < worker->n_leases; i++, l = core->leases[l].next)
-        lease_send(core, l, true);
+        core_lease_send(core, l, true);
     worker_fill(core, w);
     return 0;
 }
@@ -782,11 +629,11 @@ static int on_worker_alive(struct broker_core *core, const struct broker_event *
                            struct err *err)
 {
     uint32_t w;
-    int rc = worker_require(core, event->worker, &w, err);
+    int rc = core_worker_require(core, event->worker, &w, err);
     if (rc)
         return rc;
     if (!MUTANT(HEARTBEAT_IGNORED))
-        worker_seen(core, w);
+        core_worker_seen(core, w);
     worker_fill(core, w);
     return 0;
 }
@@ -795,10 +642,21 @@ static int on_worker_gone(struct broker_core *core, const struct broker_event *e
                           struct err *err)
 {
     uint32_t w;
-    int rc = worker_require(core, event->worker, &w, err);
+    int rc = core_worker_require(core, event->worker, &w, err);
     if (rc)
         return rc;
     worker_remove(core, w);
+    return 0;
+}
+
+static int on_worker_drain(struct broker_core *core, const struct broker_event *event,
+                           struct err *err)
+{
+    uint32_t w;
+    int rc = core_worker_require(core, event->worker, &w, err);
+    if (rc)
+        return rc;
+    worker_drain(core, w, 0);
     return 0;
 }
 
@@ -822,14 +680,14 @@ static void result_accept(struct broker_core *core, uint32_t t,
     struct task *task = tasks_at(&core->tasks, t);
     if (task->state == TASK_PERSISTING && !MUTANT(RESULT_WHILE_PERSISTING))
         return; /* a repetition or a rival: it repeats until the task is done, then gets ACK */
-    task_dequeue(core, t);
-    state_set(core, task, TASK_PERSISTING);
+    core_task_dequeue(core, t);
+    core_state_set(core, task, TASK_PERSISTING);
     task->persist_worker = event->worker;
     task->persist_attempt = event->attempt;
-    emit(core, (struct broker_action){.type = BROKER_ACTION_PERSIST,
-                                      .worker = event->worker,
-                                      .task = task->id,
-                                      .attempt = event->attempt});
+    core_emit(core, (struct broker_action){.type = BROKER_ACTION_PERSIST,
+                                           .worker = event->worker,
+                                           .task = task->id,
+                                           .attempt = event->attempt});
 }
 
 static void result_failed(struct broker_core *core, uint32_t t, uint32_t w,
@@ -840,18 +698,19 @@ static void result_failed(struct broker_core *core, uint32_t t, uint32_t w,
     if (ends[event->end].elsewhere) {
         uint32_t kind = core->classes[tasks_at(&core->tasks, t)->class]->kind;
         core->workers[w].kinds &= ~(UINT32_C(1) << kind);
-        worker_regroup(core, w);
+        core_worker_regroup(core, w);
+        fill_avoided(core);
     }
     if (event->end == ATTEMPT_LOST)
         core->counts.attempts_lost++;
-    task_retry(core, t, event->end);
+    task_retry(core, t, event->worker, event->end);
 }
 
 static int on_result(struct broker_core *core, const struct broker_event *event,
                      struct err *err)
 {
     uint32_t w, t = tasks_find(&core->tasks, &event->task);
-    int rc = worker_require(core, event->worker, &w, err);
+    int rc = core_worker_require(core, event->worker, &w, err);
     if (rc)
         return rc;
     if ((unsigned)event->end >= ATTEMPT_END_COUNT)
@@ -861,19 +720,19 @@ static int on_result(struct broker_core *core, const struct broker_event *event,
         return err_set(err, ERR_INVALID, "worker %u: attempt %u was never handed out",
                        event->worker, event->attempt);
 
-    worker_seen(core, w);
-    uint32_t l = t == TASK_NONE ? NONE : lease_find(core, t, w, event->attempt);
+    core_worker_seen(core, w);
+    uint32_t l = t == TASK_NONE ? NONE : core_lease_find(core, t, w, event->attempt);
     if (l != NONE) {
         class_measure(core, l);
-        lease_end(core, l);
+        core_lease_end(core, l);
     } else {
         core->counts.late_results++;
     }
     if (MUTANT(LATE_RESULT_AGAIN) && t == TASK_NONE && event->end == ATTEMPT_OK)
-        emit(core, (struct broker_action){.type = BROKER_ACTION_PERSIST,
-                                          .worker = event->worker,
-                                          .task = event->task,
-                                          .attempt = event->attempt});
+        core_emit(core, (struct broker_action){.type = BROKER_ACTION_PERSIST,
+                                               .worker = event->worker,
+                                               .task = event->task,
+                                               .attempt = event->attempt});
     if (t != TASK_NONE && event->end == ATTEMPT_OK)
         result_accept(core, t, event);
     else if (l != NONE)
@@ -903,8 +762,9 @@ static int on_result_durable(struct broker_core *core, const struct broker_event
         return rc;
     const struct task *task = tasks_at(&core->tasks, t);
     emit_ack(core, task->persist_worker, &task->id, task->persist_attempt);
-    emit(core, (struct broker_action){.type = BROKER_ACTION_DONE, .task = task->id});
+    core_emit(core, (struct broker_action){.type = BROKER_ACTION_DONE, .task = task->id});
     core->counts.done++;
+    judge_workers(core, task);
     task_forget(core, t);
     return 0;
 }
@@ -919,8 +779,8 @@ static int on_result_rejected(struct broker_core *core, const struct broker_even
     struct task *task = tasks_at(&core->tasks, t);
     emit_attempt(core, task->persist_worker, task, task->persist_attempt, ATTEMPT_BAD);
     emit_ack(core, task->persist_worker, &task->id, task->persist_attempt);
-    state_set(core, task, TASK_LEASED);
-    task_retry(core, t, ATTEMPT_BAD);
+    core_state_set(core, task, TASK_LEASED);
+    task_retry(core, t, task->persist_worker, ATTEMPT_BAD);
     return 0;
 }
 
@@ -931,9 +791,12 @@ static const struct {
     [BROKER_EVENT_TICK] = {"tick", on_tick},
     [BROKER_EVENT_TASK_ADD] = {"add", on_task_add},
     [BROKER_EVENT_TASK_CANCEL] = {"cancel", on_task_cancel},
+    [BROKER_EVENT_TASK_HOLD] = {"hold", on_task_hold},
+    [BROKER_EVENT_TASK_RELEASE] = {"release", on_task_release},
     [BROKER_EVENT_WORKER_READY] = {"ready", on_worker_ready},
     [BROKER_EVENT_WORKER_ALIVE] = {"alive", on_worker_alive},
     [BROKER_EVENT_WORKER_GONE] = {"gone", on_worker_gone},
+    [BROKER_EVENT_WORKER_DRAIN] = {"drain", on_worker_drain},
     [BROKER_EVENT_RESULT] = {"result", on_result},
     [BROKER_EVENT_RESULT_DURABLE] = {"durable", on_result_durable},
     [BROKER_EVENT_RESULT_REJECTED] = {"rejected", on_result_rejected},
@@ -963,6 +826,7 @@ void broker_core_counts(const struct broker_core *core, struct broker_counts *re
     *ret = core->counts;
     ret->ready = core->states[TASK_READY];
     ret->waiting = core->states[TASK_WAITING];
+    ret->held = core->states[TASK_HELD];
     ret->leased = core->states[TASK_LEASED];
     ret->persisting = core->states[TASK_PERSISTING];
     ret->workers = core->n_workers;
@@ -971,7 +835,7 @@ void broker_core_counts(const struct broker_core *core, struct broker_counts *re
 int broker_core_worker(const struct broker_core *core, uint32_t number,
                        struct broker_worker *ret, struct err *err)
 {
-    uint32_t w = worker_find(core, number);
+    uint32_t w = core_worker_find(core, number);
     if (w == NONE)
         return err_set(err, ERR_NOT_FOUND, "worker %u is not known", number);
     const struct worker *worker = &core->workers[w];
@@ -979,7 +843,25 @@ int broker_core_worker(const struct broker_core *core, uint32_t number,
                                   .credit = worker->credit,
                                   .leases = worker->n_leases,
                                   .last_seen_ms = worker->last_seen_ms,
-                                  .silent = worker->silent};
+                                  .silent = worker->silent,
+                                  .draining = worker->draining};
+    return 0;
+}
+
+int broker_core_task(const struct broker_core *core, const struct hash *id,
+                     enum broker_task_state *ret, struct err *err)
+{
+    static const enum broker_task_state states[TASK_STATES] = {
+        [TASK_READY] = BROKER_TASK_READY,
+        [TASK_WAITING] = BROKER_TASK_WAITING,
+        [TASK_HELD] = BROKER_TASK_HELD,
+        [TASK_LEASED] = BROKER_TASK_LEASED,
+        [TASK_PERSISTING] = BROKER_TASK_PERSISTING,
+    };
+    uint32_t t = tasks_find(&core->tasks, id);
+    if (t == TASK_NONE)
+        return err_set(err, ERR_NOT_FOUND, "the task is not in the queue");
+    *ret = states[tasks_at(&core->tasks, t)->state];
     return 0;
 }
 

@@ -6,10 +6,22 @@
  * Life of a task: ADD -> ready -> leased (attempt n) -> RESULT -> PERSIST -> RESULT_DURABLE ->
  * ACK + DONE. Nothing is acknowledged before it is durable. A lease ends by result, by expiry,
  * or with its worker; the task becomes ready again after a backoff, under the next attempt
- * number. Three crashes (signal, exit, time) on any workers: quarantine. A late result of an
+ * number. Three crashes (signal, exit, time, bad output): quarantine. After each of them the
+ * next attempt goes to another worker while there is another that can run it, so that one sick
+ * worker alone cannot put a good task there. A task that ended badly on one worker and well on
+ * another is a proof against the first; a worker with too many of them, not made up for by good
+ * results, is drained while there is another one. A task that is bad itself proves nothing
+ * against anybody. Pauses after crashes double, and are up to half longer by a number from
+ * the task's id, so that what crashed together does not come back together. A late result of an
  * older attempt (or of an earlier broker run: attempt 0) is accepted while its action is still
  * wanted, else answered with ACK and dropped. Tasks that ended are forgotten: memory follows
  * what is open, not what was ever done.
+ *
+ * Shares (campaigns) get slot time by their weights, whatever number and length their tasks
+ * have; one that had nothing to do for a while saves nothing up.
+ *
+ * A task may be held (its campaign is paused): what runs goes on, nothing of it is leased anew.
+ * A worker may be drained: it keeps what it has and gets nothing new; action DRAIN tells it so.
  *
  * A worker fills its slots first; beyond them, up to its credit, it gets tasks in advance only
  * of a class that is known to be quick (BROKER_PREFETCH_MS), so that no long task waits behind
@@ -31,8 +43,11 @@ enum {
     BROKER_TASKS_MAX = 4 << 20,
     BROKER_CREDIT_MAX = 64, /* leases in flight per worker */
     BROKER_KINDS_MAX = 32,
-    BROKER_CLASSES_MAX = 1024,  /* different (kind, profile) of tasks in one run */
-    BROKER_PREFETCH_MS = 200,   /* mean time per task up to which leases go out in advance */
+    BROKER_SHARES_MAX = 1024,
+    BROKER_CLASSES_MAX = 1024, /* different (kind, profile) of tasks in one run */
+    BROKER_PREFETCH_MS = 200,  /* mean time per task up to which leases go out in advance */
+    BROKER_PROOF = 4,          /* weight of a proof against a worker; a good result weighs -1 */
+    BROKER_GUILT_MAX = 16,     /* then it is drained */
     BROKER_TICK_WORK_MAX = 256, /* timers handled per event; the rest at the next TICK */
 };
 
@@ -57,16 +72,20 @@ enum attempt_end {
 const char *attempt_end_text(enum attempt_end end);
 
 enum broker_event_type {
-    BROKER_EVENT_TICK,           /* now_ms only */
-    BROKER_EVENT_TASK_ADD,       /* task, kind, profile_id, priority; again: the higher priority
-                                    counts */
-    BROKER_EVENT_TASK_CANCEL,    /* task: no longer wanted; unknown or persisting: no effect */
-    BROKER_EVENT_WORKER_READY,   /* worker, kinds (bit mask), profile_id, slots, credit: hello,
-                                    or again (its leases are then sent again) */
-    BROKER_EVENT_WORKER_ALIVE,   /* worker: heartbeat, renews all its leases */
-    BROKER_EVENT_WORKER_GONE,    /* worker: said goodbye or cannot be reached */
-    BROKER_EVENT_RESULT,         /* worker, task, attempt (0: of an earlier run), end */
-    BROKER_EVENT_RESULT_DURABLE, /* task: what PERSIST asked for is on disk */
+    BROKER_EVENT_TICK,     /* now_ms only */
+    BROKER_EVENT_TASK_ADD, /* task, kind, profile_id, share, priority, held; again: the higher
+                                    priority, with its share,
+                              counts, and unless `held` it is released */
+    BROKER_EVENT_TASK_CANCEL, /* task: no longer wanted; unknown or persisting: no effect */
+    BROKER_EVENT_TASK_HOLD, /* task: no new attempt until it is released; unknown: no effect */
+    BROKER_EVENT_TASK_RELEASE, /* task: wanted again; unknown or not held: no effect */
+    BROKER_EVENT_WORKER_READY, /* worker, kinds (bit mask), profile_id, slots, credit, drained:
+                                  hello, or again (its leases are then sent again) */
+    BROKER_EVENT_WORKER_ALIVE, /* worker: heartbeat, renews all its leases */
+    BROKER_EVENT_WORKER_GONE,  /* worker: said goodbye or cannot be reached */
+    BROKER_EVENT_WORKER_DRAIN, /* worker: gets nothing new until it is GONE */
+    BROKER_EVENT_RESULT,       /* worker, task, attempt (0: of an earlier run), end */
+    BROKER_EVENT_RESULT_DURABLE,  /* task: what PERSIST asked for is on disk */
     BROKER_EVENT_RESULT_REJECTED, /* task: PERSIST found an output missing or another result
                                      there */
     BROKER_EVENT_COUNT
@@ -86,7 +105,11 @@ struct broker_event {
     uint32_t profile_id; /* shell's number for a profile text; 0 = any */
     uint32_t slots;      /* tasks the worker runs at once, 1.. */
     uint32_t credit;     /* leases the worker can hold, slots..; cut to BROKER_CREDIT_MAX */
-    int32_t priority;    /* higher first; then first come */
+    uint32_t share;      /* number of the campaign, 0..BROKER_SHARES_MAX-1 */
+    int32_t priority;    /* within the share: higher first, then first come; between shares the
+                            weight: each step doubles it, from -8 to 8 */
+    bool held;           /* TASK_ADD: it begins held; no effect on one that is there */
+    bool drained;        /* WORKER_READY: it was told to leave */
 };
 
 enum broker_action_type {
@@ -100,6 +123,7 @@ enum broker_action_type {
     BROKER_ACTION_QUARANTINE, /* task, end: three crashes; write the record with evidence */
     BROKER_ACTION_ATTEMPT, /* worker, task, attempt, end: an attempt ended otherwise; log it */
     BROKER_ACTION_REVOKE,  /* worker, task, attempt: no longer wanted */
+    BROKER_ACTION_DRAIN,   /* worker: tell it to leave when what runs is done */
     BROKER_ACTION_COUNT
 };
 const char *broker_action_text(enum broker_action_type type);
@@ -111,7 +135,10 @@ struct broker_action {
     uint32_t attempt;
     enum attempt_end end;
     uint64_t lease_ms;
-    bool again; /* LEASE: a repetition of one already sent */
+    bool again;                              /* LEASE: a repetition of one already sent */
+    uint32_t crashed_on[BROKER_CRASHES_MAX]; /* QUARANTINE: workers, in order */
+    uint32_t
+        proofs; /* DRAIN: tasks that ended badly there and well elsewhere; 0: was asked for */
 };
 
 struct broker_actions {
@@ -131,7 +158,7 @@ int broker_core_step(struct broker_core *core, const struct broker_event *event,
                      struct broker_actions *ret_actions, struct err *err);
 
 struct broker_counts {
-    uint64_t ready, waiting /* backoff */, leased,
+    uint64_t ready, waiting /* backoff */, held, leased,
         persisting;                                /* now; each task in one of them */
     uint64_t done, failed, quarantined, cancelled; /* so far */
     uint64_t workers /* now */, workers_ever;
@@ -142,11 +169,23 @@ void broker_core_counts(const struct broker_core *core, struct broker_counts *re
 struct broker_worker {
     uint32_t slots, credit, leases;
     uint64_t last_seen_ms;
-    bool silent; /* over lease_ms: its leases returned, it gets none */
+    bool silent;   /* over lease_ms: its leases returned, it gets none */
+    bool draining; /* keeps its leases, gets no more */
 };
 /* Errors: ERR_NOT_FOUND (never said READY, or gone). */
 int broker_core_worker(const struct broker_core *core, uint32_t worker,
                        struct broker_worker *ret, struct err *err);
+
+/* Is it in the queue, and how? Errors: ERR_NOT_FOUND. */
+enum broker_task_state {
+    BROKER_TASK_READY,
+    BROKER_TASK_WAITING,
+    BROKER_TASK_HELD,
+    BROKER_TASK_LEASED,
+    BROKER_TASK_PERSISTING
+};
+int broker_core_task(const struct broker_core *core, const struct hash *task,
+                     enum broker_task_state *ret, struct err *err);
 
 /* When TICK is next needed (a lease, worker or backoff ends); UINT64_MAX: never. */
 uint64_t broker_core_deadline_ms(const struct broker_core *core);

@@ -70,6 +70,30 @@ static int check_outputs(struct shell *shell, const struct result *result, struc
     return 0;
 }
 
+/* Equal actions give equal bytes. A second result that is another one is a finding: the task is
+ * not reproducible, or a worker computes wrongly. The first one stays. */
+static void check_reproduced(struct shell *shell, const struct result *result,
+                             const char *worker)
+{
+    struct result first = {0};
+    struct buf a = {0}, b = {0};
+    char note[SENTENCE_SIZE], hex[HASH_HEX_SIZE];
+    if (store_get_result(shell->store, &result->action, &first, NULL))
+        return;
+    result_encode(&first, &a);
+    result_encode(result, &b);
+    if (a.size != b.size || memcmp(a.data, b.data, a.size) != 0) {
+        (void)snprintf(note, sizeof note, "%s has another result than the one that is stored",
+                       worker);
+        record_task(shell, "unreproducible", &result->action, note);
+        shell_log(shell, LOG_TROUBLE, "task %.16s is not reproducible: %s",
+                  hash_hex(&result->action, hex), note);
+    }
+    result_done(&first);
+    buf_done(&a);
+    buf_done(&b);
+}
+
 /* Write the result that came with the event; outputs first, they were put before it came. */
 static void do_persist(struct shell *shell, const struct broker_action *action,
                        struct cause *cause)
@@ -81,7 +105,7 @@ static void do_persist(struct shell *shell, const struct broker_action *action,
         return;
     int rc = store_put_result(shell->store, report->result, &err);
     if (rc == ERR_CORRUPT) /* another result is there: it counts, this one is a finding */
-        shell_log(shell, LOG_TROUBLE, "not reproducible: %s", err.text);
+        check_reproduced(shell, report->result, worker_name(shell, action->worker));
     else if (rc)
         shell_store_failed(shell, &err);
     record_attempt(shell, &action->task, action->attempt, ATTEMPT_OK,
@@ -101,6 +125,8 @@ static void do_ack(struct shell *shell, const struct broker_action *action, stru
         message.ack.epoch = cause->persisting->epoch;
         message.ack.attempt = cause->persisting->attempt;
     } else {
+        if (cause->report->result) /* it came late, the task is over */
+            check_reproduced(shell, cause->report->result, worker_name(shell, action->worker));
         message.ack.epoch = cause->report->outcome->epoch;
         message.ack.attempt = cause->report->outcome->attempt;
     }
@@ -134,7 +160,12 @@ static void do_quarantine(struct shell *shell, const struct broker_action *actio
                           struct cause *cause)
 {
     char why[SENTENCE_SIZE], hex[HASH_HEX_SIZE];
-    record_quarantine(shell, &action->task, action->end, outcome_of(cause));
+    struct evidence evidence = {.end = attempt_end_text(action->end),
+                                .outcome = outcome_of(cause),
+                                .n_workers = BROKER_CRASHES_MAX};
+    for (int i = 0; i < BROKER_CRASHES_MAX; i++)
+        evidence.workers[i] = worker_name(shell, action->crashed_on[i]);
+    record_quarantine(shell, &action->task, &evidence);
     shell->failed++;
     if (record_quarantine_find(shell, &action->task, why))
         (void)snprintf(why, sizeof why, "in quarantine (%s)", attempt_end_text(action->end));
@@ -166,11 +197,33 @@ static void do_revoke(struct shell *shell, const struct broker_action *action,
     send_to(shell, action->worker, &message);
 }
 
+/* It finishes what runs, gives back the rest and says goodbye. */
+static void do_drain(struct shell *shell, const struct broker_action *action,
+                     struct cause *cause)
+{
+    (void)cause;
+    struct message message = {.type = MESSAGE_TYPE_shutdown,
+                              .shutdown = {.epoch = shell->epoch}};
+    struct peer *peer = peers_by_worker(shell->peers, action->worker);
+    if (peer && !peer->drained) { /* else it is told again */
+        char why[SENTENCE_SIZE] = "asked for by an operator";
+        if (action->proofs)
+            (void)snprintf(why, sizeof why, "%u tasks ended badly there and well elsewhere",
+                           action->proofs);
+        record_worker(shell, "drained", peer->name, why);
+        shell_log(shell, action->proofs ? LOG_TROUBLE : LOG_NEWS, "worker %s is drained: %s",
+                  peer->name, why);
+        peer->drained = true;
+    }
+    send_to(shell, action->worker, &message);
+}
+
 static void (*const effects[])(struct shell *, const struct broker_action *, struct cause *) = {
     [BROKER_ACTION_LEASE] = do_lease,     [BROKER_ACTION_PERSIST] = do_persist,
     [BROKER_ACTION_ACK] = do_ack,         [BROKER_ACTION_DONE] = do_done,
     [BROKER_ACTION_FAILED] = do_failed,   [BROKER_ACTION_QUARANTINE] = do_quarantine,
     [BROKER_ACTION_ATTEMPT] = do_attempt, [BROKER_ACTION_REVOKE] = do_revoke,
+    [BROKER_ACTION_DRAIN] = do_drain,
 };
 
 static int step(struct shell *shell, struct broker_event event, struct cause *cause,

@@ -23,6 +23,7 @@ struct peer {
     bool hello;                   /* said HELLO; the fields down to `credit` are from there */
     char user[ALLOWED_NAME_SIZE]; /* name of its key; "" without keys */
     char name[PEER_NAME_SIZE], kinds_text[PEER_NAME_SIZE];
+    bool drained; /* was told to leave */
     uint64_t boot;
     uint32_t kinds, profile_id, slots, credit;
     uint32_t worker; /* its number in the core; 0: none */

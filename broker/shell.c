@@ -82,6 +82,13 @@ static void send_welcome(struct shell *shell, struct span id)
     outbox_put(shell->control_out, id, &message);
 }
 
+static void send_shutdown(struct shell *shell, struct span id)
+{
+    struct message message = {.type = MESSAGE_TYPE_shutdown,
+                              .shutdown = {.epoch = shell->epoch}};
+    outbox_put(shell->control_out, id, &message);
+}
+
 /* Bits of the kinds that the worker runs in the revision that planners ask for. */
 static uint32_t parse_kinds(const char *text)
 {
@@ -128,7 +135,8 @@ static void worker_ready(struct shell *shell, struct peer *peer)
                                  .kinds = peer->kinds,
                                  .profile_id = peer->profile_id,
                                  .slots = peer->slots,
-                                 .credit = peer->credit};
+                                 .credit = peer->credit,
+                                 .drained = peer->drained};
     if (shell_step(shell, event, NULL, &err)) {
         peers_number(shell->peers, peer, 0);
         complain(shell, shell->control_out, peer_id(peer), err.text);
@@ -171,6 +179,7 @@ static void on_hello(struct shell *shell, struct span id, const struct message *
     }
     if (peer->hello && (peer->boot != hello->boot || strcmp(peer->user, shell->user) != 0))
         worker_gone(shell, peer, "was replaced by another process");
+    peer->drained = peer->drained && peer->boot == hello->boot;
     copy_name(peer->user, sizeof peer->user, shell->user);
     (void)snprintf(name, sizeof name, "%s%s%s", shell->user, *shell->user ? "/" : "",
                    hello->name.text);
@@ -212,6 +221,8 @@ static void on_alive(struct shell *shell, struct span id, const struct message *
     if (peer)
         step_or_log(shell, (struct broker_event){.type = BROKER_EVENT_WORKER_ALIVE,
                                                  .worker = peer->worker});
+    if (peer && peer->drained) /* the network may have lost it */
+        send_shutdown(shell, id);
 }
 
 static void on_goodbye(struct shell *shell, struct span id, const struct message *message)
@@ -285,6 +296,30 @@ static void on_status_get(struct shell *shell, struct span id, const struct mess
     shell->idle_seen = shell->idle_ms != UINT64_MAX;
 }
 
+/* Nobody hears of an event that could still be lost: a commit comes before this round's answers
+ * go out. */
+static void on_events_get(struct shell *shell, struct span id, const struct message *message)
+{
+    struct message answer = {.type = MESSAGE_TYPE_events,
+                             .events = {.from = message->events_get.from}};
+    struct buf json = {0};
+    struct err err;
+    if (record_events(shell, answer.events.from, &json, &answer.events.next, &err)) {
+        complain(shell, shell->control_out, id, err.text);
+    } else {
+        if (!MUTANT(EVENTS_BEFORE_SYNC))
+            shell->dirty = shell->dirty || shell->commit_ms != UINT64_MAX;
+        answer.events.json = buf_span(&json);
+        outbox_put(shell->control_out, id, &answer);
+    }
+    buf_done(&json);
+}
+
+static void on_order(struct shell *shell, struct span id, const struct message *message)
+{
+    orders_handle(shell, id, &message->order);
+}
+
 static void on_stop(struct shell *shell, struct span id, const struct message *message)
 {
     (void)id;
@@ -318,6 +353,8 @@ static on_message *const handlers[CHANNEL_COUNT][MESSAGE_TYPE_COUNT] = {
             [MESSAGE_TYPE_outcome] = on_outcome,
             [MESSAGE_TYPE_submit] = on_submit,
             [MESSAGE_TYPE_status_get] = on_status_get,
+            [MESSAGE_TYPE_order] = on_order,
+            [MESSAGE_TYPE_events_get] = on_events_get,
             [MESSAGE_TYPE_stop] = on_stop,
             [MESSAGE_TYPE_gc] = on_gc,
         },
@@ -483,8 +520,6 @@ uint64_t shell_end_round(struct shell *shell)
 
 void shell_leave(struct shell *shell)
 {
-    struct message message = {.type = MESSAGE_TYPE_shutdown,
-                              .shutdown = {.epoch = shell->epoch}};
     shell->dirty = true;
     commit(shell);
     if (shell->fatal.code)
@@ -492,7 +527,7 @@ void shell_leave(struct shell *shell)
     for (struct peer *peer = NULL;
          shell->stop_workers && (peer = peers_next(shell->peers, peer));)
         if (peer->hello)
-            outbox_put(shell->control_out, peer_id(peer), &message);
+            send_shutdown(shell, peer_id(peer));
     outbox_flush(shell->control_out);
     outbox_flush(shell->bulk_out);
     shell_log(shell, LOG_NEWS, "ends: %llu results made durable, %llu from the cache",

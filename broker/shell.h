@@ -22,8 +22,12 @@ enum {
     SENTENCE_SIZE = 480,
 };
 
+/* What an operator said of a campaign; durable as refs "paused/NAME" and "cancelled/NAME". */
+enum campaign_will { WILL_RUN, WILL_PAUSE, WILL_CANCEL };
+
 /* A campaign of this run. */
 struct campaign_run {
+    enum campaign_will will;
     char name[CAMPAIGN_NAME_SIZE];
     struct hash id;
     struct planner *planner;
@@ -143,6 +147,20 @@ bool campaigns_plan(struct shell *shell);
 void campaigns_result(struct shell *shell, const struct hash *task);
 void campaigns_failed(struct shell *shell, const struct hash *task, const char *why);
 bool campaigns_all_over(const struct shell *shell);
+/* "running", "paused", "cancelled", "done", ... */
+const char *campaigns_state_text(const struct campaign_run *run);
+/* NULL: there is none of the name. */
+struct campaign_run *campaigns_find(const struct shell *shell, const char *name);
+/* Change what is wanted of a campaign that is not over: with the next commit durable. Returns
+ * the number of its open tasks. */
+uint64_t campaigns_will(struct shell *shell, struct campaign_run *run, enum campaign_will will);
+/* An open task of any campaign by the first digits of its id. Errors: ERR_NOT_FOUND,
+ * ERR_INVALID (several). */
+int campaigns_find_task(const struct shell *shell, const char *prefix, struct hash *ret,
+                        struct err *err);
+/* Plan campaigns that lost a task once more from their beginning: what has results comes from
+ * the cache, what had none is asked for again. */
+void campaigns_replan_failed(struct shell *shell);
 void campaigns_done(struct shell *shell);
 /* Is a plan still fed from the store? */
 bool campaigns_replaying(const struct shell *shell);
@@ -174,6 +192,9 @@ bool recover_wants(const struct shell *shell, const struct hash *task);
 bool recover_next(const struct shell *shell, size_t *cursor, struct hash *ret_task);
 void recover_free(struct recovery *recovery);
 
+/* ---- orders.c ---- */
+void orders_handle(struct shell *shell, struct span peer, const struct message_order *order);
+
 /* ---- blobs.c ---- */
 struct uploads *uploads_new(void);
 void uploads_free(struct uploads *uploads);
@@ -188,12 +209,37 @@ void record_attempt(struct shell *shell, const struct hash *task, uint32_t attem
                     enum attempt_end end, const char *worker,
                     const struct message_outcome *outcome);
 void record_campaign(struct shell *shell, const char *event, const struct campaign_run *run);
+/* Something that an operator did to a task or worker. `note` may be "". */
+void record_task(struct shell *shell, const char *event, const struct hash *task,
+                 const char *note);
+void record_worker(struct shell *shell, const char *event, const char *worker,
+                   const char *note);
+/* Why a task is given up: how its last attempt ended, what was said of it, who tried. */
+struct evidence {
+    const char *end;
+    const struct message_outcome *outcome; /* NULL: nobody reported */
+    const char *workers[BROKER_CRASHES_MAX];
+    uint32_t n_workers;
+};
 /* Task and evidence, as an object of type "quarantine" under the ref "quarantine/TASK". */
-void record_quarantine(struct shell *shell, const struct hash *task, enum attempt_end end,
-                       const struct message_outcome *outcome);
+void record_quarantine(struct shell *shell, const struct hash *task,
+                       const struct evidence *evidence);
+/* Tasks in quarantine whose id begins so, appended to the list. */
+struct hash_list {
+    struct hash *items;
+    size_t n, capacity;
+};
+int record_quarantine_list(struct shell *shell, const char *prefix, struct hash_list *ret,
+                           struct err *err);
+/* Let it out. Errors: ERR_NOT_FOUND, and those of writing. */
+int record_quarantine_lift(struct shell *shell, const struct hash *task, struct err *err);
 /* Errors: ERR_NOT_FOUND, it is in no quarantine; else 0 and why it is. */
 int record_quarantine_find(struct shell *shell, const struct hash *task,
                            char ret_why[SENTENCE_SIZE]);
+/* The committed and collected events from sequence `from` on as JSON lines, appended, as many
+ * as fit into a message; *ret_next is where the rest begins. */
+int record_events(struct shell *shell, uint64_t from, struct buf *out, uint64_t *ret_next,
+                  struct err *err);
 /* How many there are. */
 int record_quarantine_count(struct shell *shell, uint64_t *ret, struct err *err);
 

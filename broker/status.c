@@ -38,9 +38,9 @@ static json_t *broker_json(const struct shell *shell)
 
 static json_t *tasks_json(const struct shell *shell, const struct broker_counts *counts)
 {
-    return json_pack("{s:o,s:o,s:o,s:o,s:o,s:o}", "ready", integer(counts->ready), "waiting",
-                     integer(counts->waiting), "leased",
-                     integer(counts->leased + counts->persisting), "done",
+    return json_pack("{s:o,s:o,s:o,s:o,s:o,s:o,s:o}", "ready", integer(counts->ready),
+                     "waiting", integer(counts->waiting), "held", integer(counts->held),
+                     "leased", integer(counts->leased + counts->persisting), "done",
                      integer(counts->done), "failed", integer(counts->failed), "quarantined",
                      integer(shell->quarantined));
 }
@@ -49,10 +49,11 @@ static json_t *worker_json(const struct shell *shell, const struct peer *peer,
                            const struct broker_worker *worker)
 {
     uint64_t silence_ms = shell->now_ms - worker->last_seen_ms;
-    return json_pack("{s:o,s:o,s:o,s:o,s:o,s:f}", "name", text(peer->name), "key",
+    return json_pack("{s:o,s:o,s:o,s:o,s:o,s:f,s:b}", "name", text(peer->name), "key",
                      peer->user[0] ? text(peer->user) : json_null(), "kinds",
                      text(peer->kinds_text), "slots", integer(peer->slots), "leases",
-                     integer(worker->leases), "last_seen_s", (double)silence_ms / 1000);
+                     integer(worker->leases), "last_seen_s", (double)silence_ms / 1000,
+                     "drained", worker->draining);
 }
 
 static json_t *workers_json(const struct shell *shell)
@@ -71,8 +72,8 @@ static json_t *campaign_json(const struct campaign_run *run)
     char hex[HASH_HEX_SIZE];
     planner_status(run->planner, &status);
     return json_pack("{s:s,s:s,s:s,s:s,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o}", "name", run->name,
-                     "id", hash_hex(&run->id, hex), "state", planner_state_text(status.state),
-                     "stage", status.stage, "planned", integer(status.planned), "finished",
+                     "id", hash_hex(&run->id, hex), "state", campaigns_state_text(run), "stage",
+                     status.stage, "planned", integer(status.planned), "finished",
                      integer(status.finished), "failed", integer(status.failed), "executed",
                      integer(run->executed), "cached", integer(run->cached), "candidates",
                      hash_or_null(&status.candidates), "dataset", hash_or_null(&status.dataset),

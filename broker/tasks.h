@@ -6,6 +6,7 @@
 
 #include "common/hash.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
 enum { TASKS_PAGE = 4096 /* slots */ };
@@ -15,8 +16,10 @@ enum task_state {
     TASK_FREE,
     TASK_READY,      /* in its class's ready queue */
     TASK_WAITING,    /* backing off after a crash */
+    TASK_HELD,       /* nobody who wants it may run now */
     TASK_LEASED,     /* at least one lease */
     TASK_PERSISTING, /* a result is on its way to the disk; leases of rivals may live on */
+    TASK_STATES
 };
 
 struct task {
@@ -26,6 +29,7 @@ struct task {
     uint32_t next;            /* index: next task of the bucket; or next free slot */
     uint32_t position;        /* in the ready or waiting heap */
     uint32_t lease;           /* first of its leases, or UINT32_MAX */
+    uint32_t share;           /* for whom */
     uint32_t class;           /* what a worker must offer to run it */
     uint32_t attempt;         /* the last one handed out; 0 = none yet */
     uint32_t persist_worker;  /* whose result is being persisted */
@@ -33,6 +37,8 @@ struct task {
     int32_t priority;
     uint8_t state; /* enum task_state */
     uint8_t crashes;
+    uint32_t crashed_on[3]; /* numbers of workers, as many as crashes; the last ones */
+    bool held;              /* when it is not leased or persisting it is TASK_HELD */
 };
 
 struct tasks {

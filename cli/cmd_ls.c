@@ -71,7 +71,10 @@ static int list_campaign(void *context, const char *name, const struct hash *id)
     const char *plain = strchr(name, '/') ? strchr(name, '/') + 1 : name;
     bool known = !find_campaign(listing->store, plain, &campaign, &found, NULL) &&
                  !find_campaign_status(listing->store, &campaign, &status, NULL);
+    const char *will = find_campaign_will(listing->store, plain, id);
     const char *state = known ? states[status.state] : "unreadable";
+    if (known && will && status.state == PLANNER_RUNNING)
+        state = will;
     campaign_done(&campaign);
     (void)hash_hex(id, hex);
     listing->n++;

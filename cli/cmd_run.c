@@ -219,7 +219,7 @@ static int watch(struct run *run, struct err *err)
 {
     char state[16] = "running";
     client_patience(run->client, WATCH_MS); /* a dead broker is to be seen soon */
-    while (!strcmp(state, "running") || !state[0]) {
+    while (!strcmp(state, "running") || !strcmp(state, "paused") || !state[0]) {
         struct buf json = {0};
         struct err silence;
         int rc = supervisor_step(run->supervisor, err);

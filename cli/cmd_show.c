@@ -3,6 +3,7 @@
 
 #include "cli/find.h"
 #include "common/cleanup.h"
+#include "proto/event.h"
 #include "proto/value.h"
 #include "workers/crystal/format.h"
 
@@ -63,6 +64,48 @@ static int show_value(struct span bytes, struct err *err)
     return 0;
 }
 
+/* ---- the attempts of a task ---- */
+
+struct attempts {
+    const struct hash *task;
+    struct buf lines;
+};
+
+static int collect_attempt(void *context, uint64_t sequence, struct span event)
+{
+    struct attempts *attempts = context;
+    (void)sequence;
+    if (event_is_of_task(event, attempts->task))
+        (void)event_print_line(event, &attempts->lines, NULL);
+    return 0;
+}
+
+/* All that the event log has about it, oldest first. */
+static int show_attempts(struct store *store, const struct hash *task, struct err *err)
+{
+    struct attempts attempts = {.task = task};
+    int rc = store_each_event(store, 0, collect_attempt, &attempts, err);
+    if (!rc && attempts.lines.size)
+        (void)printf("\n%s", buf_text(&attempts.lines));
+    buf_done(&attempts.lines);
+    return rc;
+}
+
+/* What the slot said last, as text. */
+static int show_quarantine(struct span bytes, struct err *err)
+{
+    struct document *document = NULL;
+    struct span log;
+    int rc = show_value(bytes, err);
+    if (!rc)
+        rc = document_parse(bytes, &value_limits_message, &document, err);
+    if (!rc && !value_bytes(value_get(document_root(document), "log"), "log", &log, NULL) &&
+        log.size)
+        (void)printf("\nlog:\n%.*s\n", (int)log.size, (const char *)log.data);
+    document_free(document);
+    return rc;
+}
+
 static int show_object(struct store *store, const struct store_info *info, bool raw,
                        struct err *err)
 {
@@ -81,8 +124,12 @@ static int show_object(struct store *store, const struct store_info *info, bool 
             show_checkpoint(buf_span(&bytes));
         else if (!strcmp(info->type, "report") || !strcmp(info->type, "metrics"))
             (void)printf("%s\n", buf_text(&bytes));
+        else if (!strcmp(info->type, "quarantine"))
+            rc = show_quarantine(buf_span(&bytes), err);
         else
             rc = show_value(buf_span(&bytes), err);
+        if (!rc && !strcmp(info->type, "action"))
+            rc = show_attempts(store, &info->id, err);
     }
     buf_done(&bytes);
     return rc;
@@ -131,7 +178,7 @@ int cmd_show(int argc, char **argv)
         .parser = parse,
         .args_doc = "ID",
         .doc = "Show an object, action, campaign or candidate. ID: at least 4 digits of an id, "
-               "a ref, or a campaign's name."};
+               "a ref, or a campaign's name. Behind an action stand its attempts."};
     struct options options = {0};
     struct err err = {0};
     struct store_info info;

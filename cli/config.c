@@ -53,7 +53,7 @@ struct key {
 static const struct key keys[] = {
     {"name",       KIND_NAME, AT(name),     0, 0, "", "of the campaign: a-z 0-9 . _ -"},
     {"seed",       KIND_U64, AT(seed),      0, 0, "", "of all random numbers"},
-    {"priority",   KIND_I32, AT(priority),  -1000, 1000, "", "among the campaigns of a broker, higher first"},
+    {"priority",   KIND_I32, AT(priority),  -1000, 1000, "", "weight among the campaigns of a broker: each step from -8 to 8 doubles its share of slot time"},
     {"data",       KIND_DATA, 0,            0, 0, "", "\"demo\", files or folders with structures"},
     {"symprec",    KIND_F64, AT(symprec),   1e-5, 1, "Angstrom", "tolerance of the symmetry search"},
     {"validation", KIND_F64, AT(validation), 0, 0.5, "", "part of the data kept for validation"},

@@ -202,3 +202,16 @@ int find_campaign_status(struct store *store, const struct campaign *campaign,
     planner_free(planner);
     return rc;
 }
+
+const char *find_campaign_will(struct store *store, const char *name, const struct hash *id)
+{
+    static const char *const wills[] = {"cancelled", "paused"};
+    for (int i = 0; i < 2; i++) {
+        char ref[STORE_REF_NAME_SIZE];
+        struct hash found;
+        (void)snprintf(ref, sizeof ref, "%s/%s", wills[i], name);
+        if (!store_get_ref(store, ref, &found, NULL) && hash_equal(&found, id))
+            return wills[i];
+    }
+    return NULL;
+}

@@ -34,4 +34,8 @@ int find_campaign(struct store *store, const char *name, struct campaign *ret,
 int find_campaign_status(struct store *store, const struct campaign *campaign,
                          struct planner_status *ret, struct err *err);
 
+/* What an operator said of the campaign, while it is not over: "paused", "cancelled" or NULL.
+ */
+const char *find_campaign_will(struct store *store, const char *name, const struct hash *id);
+
 #endif

@@ -31,7 +31,13 @@
     X(GC_WITHOUT_REFRESH, "an object that is stored again stays as old as it was", "flux-core kvs_gc, the hazard of deduplication") \
     X(GC_IGNORES_LEASES, "gc does not look at tasks without a result", "flux-core: private namespaces in no checkpoint") \
     X(GC_IGNORES_UPLOADS, "gc frees what was uploaded and is in no result yet", "bazel#18696") \
-    X(GC_RESULT_WITHOUT_OUTPUT, "gc frees an output and keeps the result as it is", "bazel#10880, bazel#12423")
+    X(GC_RESULT_WITHOUT_OUTPUT, "gc frees an output and keeps the result as it is", "bazel#10880, bazel#12423") \
+    X(EVENTS_BEFORE_SYNC, "events are told before the commit", "our own rule: what was told stays") \
+    X(PAUSE_FORGOTTEN, "a paused campaign runs on after a restart of the broker", "our own rule: what an operator said is durable") \
+    X(HOLD_LEAKS, "a held task whose worker was lost is leased again", "our own rule: paused is paused") \
+    X(RELEASE_FORGETS, "resumed tasks stay held", "our own rule: resumed is resumed") \
+    X(CRASH_STAYS, "a crashed task goes back to the worker that it crashed on", "a bad host eats the queue: HTCondor black hole") \
+    X(SICK_WORKER_KEPT, "a worker on which everything crashes keeps getting tasks", "a bad host eats the queue: HTCondor black hole")
 /* clang-format on */
 
 enum mutant {

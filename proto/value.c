@@ -463,6 +463,11 @@ static void print_json_container(const msgpack_object *object, struct buf *out)
     buf_append(out, map ? "}" : "]", 1);
 }
 
+void value_print_json_text(struct span text, struct buf *out)
+{
+    print_json_text(text.data, text.size, out);
+}
+
 void value_print_json(struct value value, struct buf *out)
 {
     const msgpack_object *object = object_of(value);

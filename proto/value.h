@@ -137,5 +137,7 @@ int value_check_canonical(struct span bytes, struct err *err);
 /* Any value as JSON text (bin as hex or "<N bytes>" when longer than 64; NaN and infinities as
  * texts), for `show`. */
 void value_print_json(struct value value, struct buf *out);
+/* Any bytes as a JSON string: what is not UTF-8 becomes U+FFFD. */
+void value_print_json_text(struct span text, struct buf *out);
 
 #endif

@@ -8,15 +8,18 @@
  *      store stands where the old one stood, and the candidates are those of an undisturbed run
  *   6  without faults every task is leased once
  *   7  everything ends in bounded time (world.c)
- *   8  gc frees nothing that the campaign needs, and nothing that somebody put a moment ago */
+ *   8  gc frees nothing that the campaign needs, and nothing that somebody put a moment ago
+ *   9  nothing is begun of a campaign that is paused
+ *  10  events that the client was told are in the log in the end, in their places */
 #include "sim/sim.h"
 
 #include "common/mem.h"
+#include "proto/event.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { FACTS_MAX = 512 };
+enum { FACTS_MAX = 512, LEASES_SEEN = 256 };
 
 struct sim_checks {
     struct hash acked[FACTS_MAX]; /* tasks whose results were acknowledged */
@@ -33,6 +36,12 @@ struct sim_checks {
         uint64_t time_us;
     } puts[FACTS_MAX]; /* objects that this broker run said it has, and when it said so last */
     uint32_t n_puts;
+    struct lease_seen {
+        struct hash task;
+        uint64_t epoch;
+        uint32_t attempt;
+    } leased[LEASES_SEEN]; /* the last ones that went out, a ring */
+    uint32_t n_leased;
 };
 
 struct sim_checks *sim_checks_new(struct sim *sim)
@@ -79,6 +88,20 @@ static bool is_there(struct sim *sim, enum table table, struct span key)
     return backend->ops->get(backend, table, key, &value, NULL) == 0;
 }
 
+/* Does this LEASE begin an attempt? */
+static bool is_new(struct sim_checks *checks, const struct message_lease *lease)
+{
+    uint32_t n = checks->n_leased < LEASES_SEEN ? checks->n_leased : LEASES_SEEN;
+    for (uint32_t i = 0; i < n; i++)
+        if (hash_equal(&checks->leased[i].task, &lease->task) &&
+            checks->leased[i].epoch == lease->epoch &&
+            checks->leased[i].attempt == lease->attempt)
+            return false;
+    checks->leased[checks->n_leased++ % LEASES_SEEN] =
+        (struct lease_seen){lease->task, lease->epoch, lease->attempt};
+    return true;
+}
+
 static void check_lease(struct sim *sim, const struct message_lease *lease)
 {
     struct sim_checks *checks = sim->checks;
@@ -107,6 +130,9 @@ static void check_lease(struct sim *sim, const struct message_lease *lease)
         if (!is_there(sim, TABLE_OBJECTS, hash_key(&action.inputs[i])))
             sim_fail(sim, "task %.16s is leased, but its input %u is not there", hex, i);
     action_done(&action);
+    if (is_new(checks, lease) && sim_client_has_paused(sim->client) && !sim->faults.rot)
+        sim_fail(sim, "task %.16s is begun, but the campaign is paused",
+                 hash_hex(&lease->task, hex));
     if (lease->attempt > 1 && sim->faults.end_us == 0)
         sim_fail(sim, "task %.16s is leased again, and nothing went wrong", hex);
 }
@@ -335,12 +361,13 @@ struct attempts {
     uint32_t n;
 };
 
-/* The event log tells of one attempt per task whose result was kept. */
+/* The event log tells of one attempt per task whose result was kept, and of no finding: all
+ * workers give the true results. */
 static int count_attempt(void *context, uint64_t sequence, struct span event)
 {
     struct attempts *attempts = context;
     struct document *document = NULL;
-    char what[16] = "", end[16] = "", hex[HASH_HEX_SIZE];
+    char what[32] = "", end[16] = "", hex[HASH_HEX_SIZE];
     struct hash task;
     (void)sequence;
     if (document_parse(event, &value_limits_message, &document, NULL))
@@ -348,6 +375,8 @@ static int count_attempt(void *context, uint64_t sequence, struct span event)
     struct value map = document_root(document);
     (void)value_text(value_get(map, "event"), "event", what, sizeof what, NULL);
     (void)value_text(value_get(map, "end"), "end", end, sizeof end, NULL);
+    if (!strcmp(what, "unreproducible"))
+        sim_fail(attempts->sim, "the same result counts as another one");
     if (!strcmp(what, "attempt") && !strcmp(end, "ok") &&
         value_hash(value_get(map, "task"), "task", &task, NULL) == 0) {
         if (has(attempts->sim->checks->recovered, attempts->sim->checks->n_recovered, &task))
@@ -360,6 +389,21 @@ static int count_attempt(void *context, uint64_t sequence, struct span event)
     }
     document_free(document);
     return 0;
+}
+
+static int print_event(void *context, uint64_t sequence, struct span event)
+{
+    return event_print_json(sequence, event, context, NULL);
+}
+
+static void check_heard(struct sim *sim)
+{
+    struct span heard = sim_client_heard(sim->client);
+    struct buf log = {0};
+    (void)store_each_event(sim->shell->store, 0, print_event, &log, NULL);
+    if (heard.size > log.size || (heard.size && memcmp(heard.data, log.data, heard.size) != 0))
+        sim_fail(sim, "the client was told of events that are not in the log");
+    buf_done(&log);
 }
 
 struct replay {
@@ -424,11 +468,13 @@ void sim_check_end(struct sim *sim)
     if (!sim->faults.rot) {
         struct attempts attempts = {.sim = sim};
         (void)store_each_event(sim->shell->store, 0, count_attempt, &attempts, NULL);
+        check_heard(sim);
     }
     struct replay undisturbed = {.sim = sim}, stored = {.sim = sim, .store = sim->shell->store};
     replay(&undisturbed, &truth);
     replay(&stored, &found);
-    bool lost = sim->faults.slot_crash || sim->faults.lie;
+    bool lost =
+        sim->faults.slot_crash || sim->faults.lie || (sim->faults.sick && !sim_is_steady(sim));
     if (stored.missing > 0 && !lost)
         sim_fail(sim, "the campaign is over, and %u results are missing", stored.missing);
     if (stored.missing == 0 && !hash_equal(&truth.candidates, &found.candidates))

@@ -3,6 +3,7 @@
 #include "sim/sim.h"
 
 #include "common/mem.h"
+#include "proto/order.h"
 
 #include <jansson.h>
 #include <stdio.h>
@@ -15,7 +16,12 @@ enum {
     ASK_US = 1500000,
     EAGER_US = 25000,
     EAGER_END_US = 60000000,
+    PAUSE_US_MAX = 60000000, /* how long it may stay paused */
+    SETTLE_US = 15000000,    /* no SUBMIT, which resumes, is on its way any more */
 };
+
+/* What the client wants of the campaign, one after the other. */
+enum wish { WISH_RUN, WISH_PAUSE, WISH_PAUSED, WISH_RESUME };
 
 struct sim_client {
     struct sim *sim;
@@ -28,6 +34,11 @@ struct sim_client {
     struct rng rng;
     uint64_t eager_us; /* when gc is asked for again; 0: never */
     bool submitted;
+    enum wish wish;
+    uint64_t submit_us; /* when it was said last */
+    uint64_t wish_us;   /* when the next wish comes */
+    uint64_t next;      /* event to ask for */
+    struct buf heard;   /* the event log as far as the broker told it */
 };
 
 /* Somebody stored once what encode will give: garbage until then. */
@@ -74,6 +85,9 @@ struct sim_client *sim_client_new(struct sim *sim)
     campaign_encode(campaign, &client->bytes, &client->id);
     if (sim->seed % 2)
         add_garbage(client);
+    struct rng rng = rng_stream(sim->seed, 4, 0, 0);
+    client->wish_us =
+        sim->faults.pause ? sim_between(&rng, 1000000, sim->faults.end_us) : UINT64_MAX;
     return client;
 }
 
@@ -85,6 +99,7 @@ void sim_client_free(struct sim_client *client)
     buf_done(&client->bytes);
     for (int i = 0; i < BLOBS; i++)
         buf_done(&client->blobs[i]);
+    buf_done(&client->heard);
     free(client);
 }
 
@@ -96,6 +111,16 @@ struct hash sim_client_campaign_id(const struct sim_client *client)
 const struct campaign *sim_client_campaign(const struct sim_client *client)
 {
     return &client->campaign;
+}
+
+bool sim_client_has_paused(const struct sim_client *client)
+{
+    return client->wish == WISH_PAUSED;
+}
+
+struct span sim_client_heard(const struct sim_client *client)
+{
+    return buf_span(&client->heard);
 }
 
 static void say(struct sim_client *client, enum channel channel, const struct message *message)
@@ -121,11 +146,45 @@ static void on_status(struct sim_client *client, struct span text)
     const char *state = json_string_value(json_object_get(campaign, "state"));
     if (root && !campaign && client->submitted)
         forget(client);
-    if (state && strcmp(state, "running") != 0) {
+    if (state && !strcmp(state, "paused")) {
+        if (client->wish == WISH_RUN) /* an old PAUSE arrived late */
+            client->wish = WISH_RESUME;
+    } else if (state && strcmp(state, "running") != 0) {
         sim_tell(sim, "the client hears: %s", state);
         sim->over = true;
     }
     json_decref(root);
+}
+
+/* ---- pausing and resuming ---- */
+
+static void on_ordered(struct sim_client *client, const struct message_ordered *ordered)
+{
+    struct rng rng = rng_stream(client->sim->seed, 4, 1, 0);
+    bool refused = ordered->problem.text[0]; /* the campaign is over, or not there */
+    if (client->wish == WISH_PAUSE && ordered->verb == ORDER_PAUSE) {
+        client->wish = refused ? WISH_RUN : WISH_PAUSED;
+        client->wish_us = client->sim->now_us + sim_between(&rng, 1000000, PAUSE_US_MAX);
+    } else if (client->wish == WISH_RESUME && ordered->verb == ORDER_RESUME) {
+        client->wish = WISH_RUN;
+        client->wish_us = UINT64_MAX;
+    }
+}
+
+static void say_wish(struct sim_client *client)
+{
+    if (client->sim->now_us >= client->wish_us && client->wish == WISH_RUN &&
+        client->sim->now_us >= client->submit_us + SETTLE_US)
+        client->wish = WISH_PAUSE;
+    if (client->sim->now_us >= client->wish_us && client->wish == WISH_PAUSED)
+        client->wish = WISH_RESUME;
+    if (client->wish != WISH_PAUSE && client->wish != WISH_RESUME)
+        return;
+    struct message message = {
+        .type = MESSAGE_TYPE_order,
+        .order = {.verb = client->wish == WISH_PAUSE ? ORDER_PAUSE : ORDER_RESUME}};
+    message_text_set(&message.order.target, client->campaign.name);
+    say(client, CHANNEL_CONTROL, &message);
 }
 
 void sim_client_frame(struct sim_client *client, struct span frame)
@@ -148,6 +207,12 @@ void sim_client_frame(struct sim_client *client, struct span frame)
     }
     if (message.type == MESSAGE_TYPE_status)
         on_status(client, message.status.json);
+    if (message.type == MESSAGE_TYPE_ordered)
+        on_ordered(client, &message.ordered);
+    if (message.type == MESSAGE_TYPE_events && message.events.from == client->next) {
+        buf_append(&client->heard, message.events.json.data, message.events.json.size);
+        client->next = message.events.next;
+    }
     if (message.type == MESSAGE_TYPE_gc_report && client->sim->faults.eager &&
         client->sim->now_us < EAGER_END_US) {
         client->eager_us = client->sim->now_us + EAGER_US;
@@ -195,10 +260,15 @@ void sim_client_step(struct sim_client *client)
         ask_gc(client);
     client->eager_us = 0;
     if (client->submitted) {
+        say_wish(client);
         message = (struct message){.type = MESSAGE_TYPE_status_get,
                                    .status_get = {.campaign = client->id}};
         say(client, CHANNEL_CONTROL, &message);
+        message = (struct message){.type = MESSAGE_TYPE_events_get,
+                                   .events_get = {.from = client->next}};
+        say(client, CHANNEL_CONTROL, &message);
     } else if (!put_blob(client)) {
+        client->submit_us = client->sim->now_us;
         message = (struct message){.type = MESSAGE_TYPE_submit,
                                    .submit = {.campaign = buf_span(&client->bytes)}};
         say(client, CHANNEL_CONTROL, &message);

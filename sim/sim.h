@@ -32,6 +32,8 @@ struct sim_faults {
     uint32_t disk;                   /* of a write or commit */
     uint32_t slot_crash, slot_error; /* of a run of a task */
     uint32_t lie;      /* of a run: wrong bytes, missing outputs, foreign results */
+    uint32_t sick;     /* node of a worker on which everything crashes; 0: none */
+    bool pause;        /* the client pauses the campaign for a while */
     uint32_t rot;      /* of a broker crash: one row of the journal is damaged */
     uint64_t task_us;  /* longest run of a task; no fault */
     uint64_t grace_ms; /* of gc: longer than anybody holds an upload */
@@ -126,6 +128,8 @@ void sim_plan(struct sim *sim, uint64_t delay_us, uint32_t node);
 void sim_send(struct sim *sim, uint32_t from, uint32_t to, uint32_t to_generation,
               enum channel channel, struct span frame);
 bool sim_is_calm(const struct sim *sim);
+/* Does the broker know the same workers from the beginning to the end, as far as faults go? */
+bool sim_is_steady(const struct sim *sim);
 /* Uniform in low..high. */
 uint64_t sim_between(struct rng *rng, uint64_t low, uint64_t high);
 
@@ -154,13 +158,17 @@ void sim_worker_crash(struct sim_worker *worker);
 void sim_worker_frame(struct sim_worker *worker, struct span frame);
 void sim_worker_step(struct sim_worker *worker);
 
-/* ---- client.c: submits one campaign and watches it ---- */
+/* ---- client.c: submits one campaign, watches it and reads the event log ---- */
 struct sim_client *sim_client_new(struct sim *sim);
 void sim_client_free(struct sim_client *client);
 void sim_client_frame(struct sim_client *client, struct span frame);
 void sim_client_step(struct sim_client *client);
 struct hash sim_client_campaign_id(const struct sim_client *client);
 const struct campaign *sim_client_campaign(const struct sim_client *client);
+/* The broker said that the campaign is paused, and resuming was not asked for yet. */
+bool sim_client_has_paused(const struct sim_client *client);
+/* The beginning of the event log, as the broker told it. */
+struct span sim_client_heard(const struct sim_client *client);
 
 /* ---- truth.c: what every task of the campaign gives ---- */
 /* Pure functions of the action. Caller owns the result and the bytes. */

@@ -16,7 +16,8 @@ enum {
     STEP_US = 100 * MS,
     ATTEMPTS_HELD_MAX = 64,
     OUTPUTS = 2,
-    LIE_OFFERS = 4, /* then a liar loses interest */
+    SICK_CRASHES_MAX = 12, /* 4 that are proofs, and those on their way meanwhile */
+    LIE_OFFERS = 4,        /* then a liar loses interest */
 };
 
 enum state { FETCH, READY, RUN, PUT, OFFER };
@@ -51,7 +52,8 @@ struct sim_worker {
     /* of the process */
     uint64_t epoch, hello_us, alive_us, heartbeat_us;
     uint32_t hellos; /* not answered */
-    bool welcomed;
+    bool welcomed, leaving;
+    uint32_t crashes; /* for being sick */
     struct attempt *held[ATTEMPTS_HELD_MAX];
     uint32_t n_held;
     struct blob fetching; /* one at a time; size 0: none */
@@ -87,7 +89,8 @@ void sim_worker_crash(struct sim_worker *worker)
         attempt_free(worker->held[i]);
     worker->n_held = 0;
     buf_done(&worker->fetching.bytes);
-    worker->is_fetching = worker->welcomed = false;
+    worker->is_fetching = worker->welcomed = worker->leaving = false;
+    worker->crashes = 0;
 }
 
 void sim_worker_free(struct sim_worker *worker)
@@ -201,6 +204,30 @@ static void on_lease(struct sim_worker *worker, const struct message_lease *leas
     struct err err;
     if (action_decode(lease->action, &attempt->action, &err))
         sim_fail(worker->sim, "a leased action cannot be read: %s", err.text);
+    if (worker->leaving)
+        end_with(worker, attempt, ATTEMPT_REFUSED);
+}
+
+/* Give back what has not begun. */
+static void on_shutdown(struct sim_worker *worker)
+{
+    worker->leaving = true;
+    for (uint32_t i = 0; i < worker->n_held; i++)
+        if (worker->held[i]->state == FETCH || worker->held[i]->state == READY)
+            end_with(worker, worker->held[i], ATTEMPT_REFUSED);
+}
+
+/* Nothing is left to do: the process ends, until somebody has repaired the machine. */
+static void leave(struct sim_worker *worker)
+{
+    struct sim *sim = worker->sim;
+    struct message message = {.type = MESSAGE_TYPE_goodbye, .goodbye = {worker->epoch}};
+    say(worker, CHANNEL_CONTROL, &message);
+    sim_tell(sim, "node %u leaves", worker->node);
+    sim_worker_crash(worker);
+    sim->nodes[worker->node].up = false;
+    sim_at(sim, sim_is_calm(sim) ? 1000 * MS : sim->faults.end_us - sim->now_us + MS, SIM_START,
+           worker->node);
 }
 
 static const struct blob *cached(const struct sim_worker *worker, const struct hash *id)
@@ -291,6 +318,9 @@ void sim_worker_frame(struct sim_worker *worker, struct span frame)
     case MESSAGE_TYPE_blob_state:
         on_blob_state(worker, &message.blob_state);
         break;
+    case MESSAGE_TYPE_shutdown:
+        on_shutdown(worker);
+        break;
     case MESSAGE_TYPE_problem:
         worker->welcomed = false;
         worker->hellos = 0;
@@ -349,6 +379,13 @@ static void begin(struct sim_worker *worker, struct attempt *attempt)
 static void finish(struct sim_worker *worker, struct attempt *attempt)
 {
     struct sim *sim = worker->sim;
+    if (sim->faults.sick == worker->node && !sim_is_calm(sim)) {
+        if (++worker->crashes > SICK_CRASHES_MAX && sim_is_steady(sim))
+            sim_fail(sim, "a worker on which everything crashes has got %u tasks",
+                     worker->crashes);
+        end_with(worker, attempt, ATTEMPT_CRASH);
+        return;
+    }
     if (sim_truth_is_poison(sim, &attempt->task) ||
         sim_chance(sim, &worker->rng, sim->faults.slot_crash)) {
         end_with(worker, attempt, ATTEMPT_CRASH);
@@ -440,6 +477,10 @@ void sim_worker_step(struct sim_worker *worker)
 {
     struct sim *sim = worker->sim;
     worker->is_fetching = worker->is_fetching && is_fetch_wanted(worker);
+    if (worker->leaving && worker->n_held == 0) {
+        leave(worker);
+        return;
+    }
     if (!worker->welcomed && sim->now_us >= worker->hello_us)
         say_hello(worker);
     if (worker->welcomed && sim->now_us >= worker->alive_us) {

@@ -51,6 +51,13 @@ bool sim_is_calm(const struct sim *sim)
     return sim->now_us >= sim->faults.end_us;
 }
 
+bool sim_is_steady(const struct sim *sim)
+{
+    const struct sim_faults *f = &sim->faults;
+    return !f->worker_crash_s && !f->worker_sleep_s && !f->broker_crash_s && !f->partition_s &&
+           !f->disk && !f->drop && !f->slow;
+}
+
 bool sim_chance(struct sim *sim, struct rng *rng, uint32_t per_65536)
 {
     return rng_below(rng, EVERYTHING) < per_65536 && !sim_is_calm(sim);
@@ -89,6 +96,21 @@ static void draw_faults(struct sim *sim)
     if (f->drop || f->slow || f->worker_sleep_s || f->partition_s || f->worker_crash_s ||
         f->broker_crash_s)
         f->grace_ms = 240000;
+}
+
+/* Faults that came later have a stream of their own: the stories of old seeds stay. */
+static void draw_wishes(struct sim *sim)
+{
+    struct rng rng = rng_stream(sim->seed, 4, 2, 0);
+    struct sim_faults *f = &sim->faults;
+    if (f->end_us == 0)
+        return;
+    f->pause = rng_below(&rng, 3) == 0;
+    if (sim->n_workers < 2 || rng_below(&rng, 3) > 0)
+        return;
+    if (rng_below(&rng, 2)) /* a sick worker is all that is wrong */
+        *f = (struct sim_faults){.task_us = f->task_us, .end_us = f->end_us, .pause = f->pause};
+    f->sick = SIM_WORKER_FIRST + rng_below(&rng, sim->n_workers);
 }
 
 /* ---- events ---- */
@@ -330,6 +352,7 @@ void sim_init(struct sim *sim, uint64_t seed, bool tracing)
                         .story = UINT64_C(14695981039346656037)};
     draw_faults(sim);
     sim->n_workers = 1 + rng_below(&sim->rng, SIM_WORKERS_MAX);
+    draw_wishes(sim);
     sim->options = (struct broker_options){.store = "simulated", .verbosity = -1};
     sim->disk = sim_disk_new(sim);
     sim->client = sim_client_new(sim);

@@ -246,3 +246,42 @@ int client_gc(struct client *client, const struct message_gc *asked,
         return err_set(err, ERR_CONFIG, "%s", ret_report->problem.text);
     return 0;
 }
+
+int client_events(struct client *client, uint64_t from, uint64_t *ret_next,
+                  struct buf *ret_json, struct err *err)
+{
+    struct message question = {.type = MESSAGE_TYPE_events_get}, answer;
+    zmq_msg_t frame;
+    question.events_get.from = from;
+    for (bool mine = false; !mine;) { /* a late answer to an earlier question is passed over */
+        int rc =
+            ask(client, client->control, &question, MESSAGE_TYPE_events, &frame, &answer, err);
+        if (rc)
+            return rc;
+        mine = answer.events.from == from;
+        if (mine) {
+            buf_append(ret_json, answer.events.json.data, answer.events.json.size);
+            *ret_next = answer.events.next;
+        }
+        (void)zmq_msg_close(&frame);
+    }
+    return 0;
+}
+
+int client_order(struct client *client, enum order_verb verb, const char *target,
+                 uint64_t *ret_tasks, struct err *err)
+{
+    struct message question = {.type = MESSAGE_TYPE_order, .order = {.verb = verb}}, answer;
+    zmq_msg_t frame;
+    message_text_set(&question.order.target, target);
+    int rc =
+        ask(client, client->control, &question, MESSAGE_TYPE_ordered, &frame, &answer, err);
+    if (rc)
+        return rc;
+    if (answer.ordered.problem.text[0])
+        rc = err_set(err, ERR_INVALID, "%s", answer.ordered.problem.text);
+    else
+        *ret_tasks = answer.ordered.tasks;
+    (void)zmq_msg_close(&frame);
+    return rc;
+}

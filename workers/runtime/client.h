@@ -8,6 +8,7 @@
 #include "common/hash.h"
 #include "common/span.h"
 #include "proto/messages.h"
+#include "proto/order.h"
 
 #include <stdbool.h>
 
@@ -38,6 +39,14 @@ int client_submit(struct client *client, struct span campaign, struct hash *ret_
 /* Status JSON of one campaign, or of all with NULL; appended to `ret_json`. */
 int client_status(struct client *client, const struct hash *campaign, struct buf *ret_json,
                   struct err *err);
+/* The event log from sequence `from` on as JSON lines, appended to `ret_json`, as many as one
+ * answer holds; *ret_next is where to go on, `from` when there is nothing new. */
+int client_events(struct client *client, uint64_t from, uint64_t *ret_next,
+                  struct buf *ret_json, struct err *err);
+/* An operator's order, done and durable on return. *ret_tasks: that it changed something for.
+ * Errors: ERR_INVALID (refused; the sentence is the broker's), ERR_NETWORK. */
+int client_order(struct client *client, enum order_verb verb, const char *target,
+                 uint64_t *ret_tasks, struct err *err);
 
 /* GC as asked; patience is that of a whole gc. *ret_report is copied. Errors: ERR_CONFIG
  * (refused, with the broker's sentence), ERR_NETWORK. */

@@ -12,6 +12,7 @@ struct story {
     struct broker_actions actions;
     struct buf text;
     uint64_t now_ms;
+    struct hash leased; /* the task of the last LEASE */
     struct err err;
 };
 
@@ -31,6 +32,9 @@ static int tell(struct story *story, struct broker_event event)
     else
         buf_print(&story->text, "[%5llu] %s refused: %s\n", (unsigned long long)event.now_ms,
                   broker_event_text(event.type), story->err.text);
+    for (size_t i = 0; rc == 0 && i < story->actions.n; i++)
+        if (story->actions.items[i].type == BROKER_ACTION_LEASE)
+            story->leased = story->actions.items[i].task;
     return rc;
 }
 
@@ -129,6 +133,88 @@ static void test_broker_core__higher_priority_first_then_first_come(void **state
                       "lease 0100 #1 w1, lease 0400 #1 w1\n");
 }
 
+/* Runs `n` tasks to their end on worker 1 (one slot, no credit), in the order in which they are
+ * leased; a task takes ms[its id's second byte]. Returns how many were of share 1. */
+static int run_tasks(struct story *story, int n, const uint64_t *ms)
+{
+    int of_1 = 0;
+    for (int i = 0; i < n; i++) {
+        struct hash task = story->leased;
+        of_1 += task.bytes[1];
+        story->now_ms += ms[task.bytes[1]];
+        tell(story, (struct broker_event){.type = BROKER_EVENT_RESULT,
+                                          .worker = 1,
+                                          .task = task,
+                                          .attempt = 1,
+                                          .end = ATTEMPT_OK});
+        tell(story, (struct broker_event){.type = BROKER_EVENT_RESULT_DURABLE, .task = task});
+    }
+    return of_1;
+}
+
+/* `n` tasks of a share; long tasks are of another kind, so that means are not mixed. */
+static void add_share(struct story *story, uint8_t share, int32_t priority, uint8_t n)
+{
+    for (uint8_t i = 0; i < n; i++)
+        tell(story, (struct broker_event){.type = BROKER_EVENT_TASK_ADD,
+                                          .task = {{i, share}},
+                                          .kind = share,
+                                          .share = share,
+                                          .priority = priority});
+}
+
+static void one_slot(struct story *story)
+{
+    struct broker_event hello = ready(1, 1, 1);
+    hello.kinds = 3;
+    tell(story, hello);
+}
+
+/* Two campaigns get the same slot time, however many tasks they have and how long they are. */
+static void test_broker_core__shares_get_the_same_time(void **state)
+{
+    (void)state;
+    static const uint64_t same[] = {100, 100}, longer[] = {100, 300};
+    struct story story = story_begin();
+    add_share(&story, 0, 0, 250);
+    add_share(&story, 1, 0, 60);
+    one_slot(&story);
+    int of_1 = run_tasks(&story, 40, same);
+    assert_in_range(of_1, 19, 21);
+    of_1 = run_tasks(&story, 80, longer); /* three short ones for a long one */
+    assert_in_range(of_1, 18, 22);
+    buf_done(&story.text);
+    story_end(&story, "");
+}
+
+static void test_broker_core__each_step_of_priority_doubles_the_share(void **state)
+{
+    (void)state;
+    static const uint64_t same[] = {100, 100};
+    struct story story = story_begin();
+    add_share(&story, 0, 0, 250);
+    add_share(&story, 1, 2, 100);
+    one_slot(&story);
+    assert_in_range(run_tasks(&story, 100, same), 78, 82);
+    buf_done(&story.text);
+    story_end(&story, "");
+}
+
+/* Who comes late does not make up for the time before; nobody starves. */
+static void test_broker_core__a_share_that_slept_saves_nothing_up(void **state)
+{
+    (void)state;
+    static const uint64_t same[] = {100, 100};
+    struct story story = story_begin();
+    add_share(&story, 0, 0, 250);
+    one_slot(&story);
+    assert_int_equal(run_tasks(&story, 100, same), 0);
+    add_share(&story, 1, 0, 100);
+    assert_in_range(run_tasks(&story, 40, same), 18, 21);
+    buf_done(&story.text);
+    story_end(&story, "");
+}
+
 /* A worker that goes silent loses its lease; the next worker gets the same task. */
 static void test_broker_core__task_of_a_silent_worker_is_leased_again(void **state)
 {
@@ -193,6 +279,7 @@ static void test_broker_core__result_of_an_earlier_run_is_accepted(void **state)
                       "[    0] result 0200 #0 w1 ok -> ack 0200 #0 w1\n");
 }
 
+/* 1 s and 2 s, each up to half longer by a number from the task's id. */
 static void test_broker_core__three_crashes_are_quarantine_with_growing_pauses(void **state)
 {
     (void)state;
@@ -200,11 +287,11 @@ static void test_broker_core__three_crashes_are_quarantine_with_growing_pauses(v
     tell(&story, ready(1, 1, 1));
     tell(&story, add(1));
     tell(&story, result(1, 1, 1, ATTEMPT_CRASH));
-    tick_at(&story, 999);
-    tick_at(&story, 1000);
+    tick_at(&story, 1426);
+    tick_at(&story, 1427);
     tell(&story, result(1, 1, 2, ATTEMPT_TIME));
-    tick_at(&story, 2999);
-    tick_at(&story, 3000);
+    tick_at(&story, 3516);
+    tick_at(&story, 3517);
     tell(&story, result(1, 1, 3, ATTEMPT_CRASH));
     struct broker_counts counts;
     broker_core_counts(story.core, &counts);
@@ -214,14 +301,150 @@ static void test_broker_core__three_crashes_are_quarantine_with_growing_pauses(v
                       "[    0] add 0100 -> lease 0100 #1 w1\n"
                       "[    0] result 0100 #1 w1 crash -> attempt-ended 0100 #1 w1 crash, "
                       "ack 0100 #1 w1\n"
-                      "[  999] tick\n"
-                      "[ 1000] tick -> lease 0100 #2 w1\n"
-                      "[ 1000] result 0100 #2 w1 time -> attempt-ended 0100 #2 w1 time, "
+                      "[ 1426] tick\n"
+                      "[ 1427] tick -> lease 0100 #2 w1\n"
+                      "[ 1427] result 0100 #2 w1 time -> attempt-ended 0100 #2 w1 time, "
                       "ack 0100 #2 w1\n"
-                      "[ 2999] tick\n"
-                      "[ 3000] tick -> lease 0100 #3 w1\n"
-                      "[ 3000] result 0100 #3 w1 crash -> attempt-ended 0100 #3 w1 crash, "
+                      "[ 3516] tick\n"
+                      "[ 3517] tick -> lease 0100 #3 w1\n"
+                      "[ 3517] result 0100 #3 w1 crash -> attempt-ended 0100 #3 w1 crash, "
                       "ack 0100 #3 w1, quarantine 0100 crash\n");
+}
+
+/* Tasks that crashed together do not come back together. */
+static void test_broker_core__pauses_differ_from_task_to_task(void **state)
+{
+    (void)state;
+    struct story story = story_begin();
+    tell(&story, ready(1, 8, 8));
+    uint64_t first_ms = UINT64_MAX, last_ms = 0;
+    for (uint8_t i = 1; i <= 8; i++) {
+        tell(&story, add(i));
+        tell(&story, result(1, i, 1, ATTEMPT_CRASH));
+    }
+    for (uint64_t ms = 1; ms <= 1500; ms++) {
+        tick_at(&story, ms);
+        for (size_t i = 0; i < story.actions.n; i++) {
+            first_ms = ms < first_ms ? ms : first_ms;
+            last_ms = ms;
+        }
+    }
+    assert_true(first_ms >= 1000 && last_ms > first_ms + 200);
+    struct broker_counts counts;
+    broker_core_counts(story.core, &counts);
+    assert_int_equal(counts.leased, 8);
+    buf_done(&story.text);
+    story_end(&story, "");
+}
+
+/* After a crash another worker is to try, also when that takes a while, unless there is none.
+ */
+static void test_broker_core__crashed_task_goes_elsewhere(void **state)
+{
+    (void)state;
+    struct story story = story_begin();
+    tell(&story, ready(1, 4, 4));
+    tell(&story, ready(2, 1, 1));
+    tell(&story, add(1));
+    tell(&story, add(2));
+    tell(&story, result(1, 1, 1, ATTEMPT_CRASH));
+    tick_at(&story, 1427); /* w1 is idle, w2 is not */
+    tell(&story, result(2, 2, 1, ATTEMPT_OK));
+    tell(&story, durable(2));
+    tell(&story, result(2, 1, 2, ATTEMPT_CRASH));
+    tell(&story, of_worker(BROKER_EVENT_WORKER_GONE, 1));
+    tick_at(&story, 3517); /* w2 again: there is no other */
+    story_end(&story, "[    0] ready w1\n[    0] ready w2\n"
+                      "[    0] add 0100 -> lease 0100 #1 w1\n"
+                      "[    0] add 0200 -> lease 0200 #1 w2\n"
+                      "[    0] result 0100 #1 w1 crash -> attempt-ended 0100 #1 w1 crash, "
+                      "ack 0100 #1 w1\n"
+                      "[ 1427] tick\n"
+                      "[ 1427] result 0200 #1 w2 ok -> persist 0200 #1 w2, lease 0100 #2 w2\n"
+                      "[ 1427] durable 0200 -> ack 0200 #1 w2, done 0200\n"
+                      "[ 1427] result 0100 #2 w2 crash -> attempt-ended 0100 #2 w2 crash, "
+                      "ack 0100 #2 w2\n"
+                      "[ 1427] gone w1\n"
+                      "[ 3517] tick -> lease 0100 #3 w2\n");
+}
+
+/* The last other worker goes while the task waits for it: the avoided one takes it at once. */
+static void test_broker_core__avoided_worker_takes_it_when_it_is_alone(void **state)
+{
+    (void)state;
+    struct story story = story_begin();
+    tell(&story, ready(1, 1, 1));
+    tell(&story, ready(2, 1, 1));
+    tell(&story, add(1));
+    tell(&story, add(2));
+    tell(&story, result(1, 1, 1, ATTEMPT_CRASH));
+    tick_at(&story, 1427);
+    tell(&story, of_worker(BROKER_EVENT_WORKER_DRAIN, 2));
+    story_end(&story, "[    0] ready w1\n[    0] ready w2\n"
+                      "[    0] add 0100 -> lease 0100 #1 w1\n"
+                      "[    0] add 0200 -> lease 0200 #1 w2\n"
+                      "[    0] result 0100 #1 w1 crash -> attempt-ended 0100 #1 w1 crash, "
+                      "ack 0100 #1 w1\n"
+                      "[ 1427] tick\n"
+                      "[ 1427] drain w2 -> drain w2, lease 0100 #2 w1\n");
+}
+
+/* What crashes here and goes well there is a proof; what crashes everywhere is none. */
+static void test_broker_core__worker_on_which_good_tasks_crash_is_drained(void **state)
+{
+    (void)state;
+    struct story story = story_begin();
+    struct broker_worker worker;
+    tell(&story, ready(1, 4, 4));
+    tell(&story, ready(2, 4, 4));
+    tell(&story, ready(3, 4, 4));
+    for (uint8_t i = 1; i <= 6; i++) { /* crash on all three, in turn */
+        tell(&story, add(i));
+        for (uint32_t attempt = 1; attempt <= 3; attempt++) {
+            uint32_t on = 0;
+            for (size_t k = 0; k < story.actions.n; k++)
+                on = story.actions.items[k].type == BROKER_ACTION_LEASE
+                         ? story.actions.items[k].worker
+                         : on;
+            tell(&story, result(on, i, attempt, ATTEMPT_CRASH));
+            if (attempt < 3)
+                tick_at(&story, story.now_ms + 3100);
+        }
+    }
+    struct broker_counts counts;
+    broker_core_counts(story.core, &counts);
+    assert_int_equal(counts.quarantined, 6);
+    for (uint32_t w = 1; w <= 3; w++) {
+        assert_int_equal(broker_core_worker(story.core, w, &worker, NULL), 0);
+        assert_false(worker.draining);
+    }
+    tell(&story, of_worker(BROKER_EVENT_WORKER_GONE, 3));
+    tell(&story, of_worker(BROKER_EVENT_WORKER_GONE, 2));
+    tell(&story, of_worker(BROKER_EVENT_WORKER_GONE, 1));
+    tell(&story, ready(1, 4, 4));
+    struct broker_event other = ready(2, 4, 4);
+    tell(&story, other);
+    for (uint8_t i = 11; i <= 14; i++) {
+        story.text.size = 0;
+        tell(&story, of_worker(BROKER_EVENT_WORKER_ALIVE, 1));
+        tell(&story, of_worker(BROKER_EVENT_WORKER_ALIVE, 2));
+        struct broker_event last = of_worker(BROKER_EVENT_WORKER_GONE, 2);
+        tell(&story, last); /* so that w1 is asked first */
+        tell(&story, add(i));
+        tell(&story, other);
+        tell(&story, result(1, i, 1, ATTEMPT_CRASH));
+        tick_at(&story, story.now_ms + 1500);
+        tell(&story, result(2, i, 2, ATTEMPT_OK));
+        assert_int_equal(broker_core_worker(story.core, 1, &worker, NULL), 0);
+        assert_false(worker.draining);
+        tell(&story, durable(i));
+    }
+    assert_int_equal(story.actions.items[story.actions.n - 1].type, BROKER_ACTION_DRAIN);
+    assert_int_equal(story.actions.items[story.actions.n - 1].proofs, 4);
+    assert_int_equal(broker_core_worker(story.core, 1, &worker, NULL), 0);
+    assert_true(worker.draining);
+    buf_done(&story.text);
+    story_end(&story, "");
 }
 
 /* The task's own error is the same everywhere: not tried again. */
@@ -332,13 +555,13 @@ static void test_broker_core__rejected_result_is_tried_again(void **state)
     tell(&story, add(1));
     tell(&story, result(1, 1, 1, ATTEMPT_OK));
     tell(&story, of_task(BROKER_EVENT_RESULT_REJECTED, 1));
-    tick_at(&story, 1000);
+    tick_at(&story, 1427);
     story_end(&story, "[    0] ready w1\n"
                       "[    0] add 0100 -> lease 0100 #1 w1\n"
                       "[    0] result 0100 #1 w1 ok -> persist 0100 #1 w1\n"
                       "[    0] rejected 0100 -> attempt-ended 0100 #1 w1 bad, "
                       "ack 0100 #1 w1\n"
-                      "[ 1000] tick -> lease 0100 #2 w1\n");
+                      "[ 1427] tick -> lease 0100 #2 w1\n");
 }
 
 /* A lost LEASE is found again: by repetition, or at once when the worker says hello again. */
@@ -434,12 +657,104 @@ static void test_broker_core__cancelled_task_is_revoked_and_its_result_unwanted(
                       "[    0] cancel 0700\n");
 }
 
+/* Held: what runs goes on and its result counts; nothing is leased anew, also not what a lost
+ * worker or a crash gives back. */
+static void test_broker_core__held_tasks_are_not_leased_until_released(void **state)
+{
+    (void)state;
+    struct story story = story_begin();
+    for (uint8_t i = 1; i <= 3; i++)
+        tell(&story, add(i));
+    tell(&story, ready(1, 2, 2));
+    for (uint8_t i = 1; i <= 4; i++)
+        tell(&story, of_task(BROKER_EVENT_TASK_HOLD, i));
+    tell(&story, result(1, 1, 1, ATTEMPT_OK));
+    tell(&story, durable(1));
+    tell(&story, result(1, 2, 1, ATTEMPT_CRASH));
+    tick_at(&story, 5000);
+    struct broker_counts counts;
+    broker_core_counts(story.core, &counts);
+    assert_int_equal(counts.held, 2);
+    enum broker_task_state found;
+    assert_int_equal(broker_core_task(story.core, &(struct hash){{2}}, &found, NULL), 0);
+    assert_int_equal(found, BROKER_TASK_HELD);
+    assert_int_equal(broker_core_task(story.core, &(struct hash){{9}}, &found, NULL),
+                     ERR_NOT_FOUND);
+    tell(&story, of_task(BROKER_EVENT_TASK_RELEASE, 2));
+    tell(&story, of_worker(BROKER_EVENT_WORKER_GONE, 1));
+    tell(&story, ready(2, 2, 2));
+    tell(&story, of_task(BROKER_EVENT_TASK_HOLD, 2));
+    tell(&story, of_worker(BROKER_EVENT_WORKER_GONE, 2));
+    tell(&story, ready(3, 2, 2));
+    tell(&story, add(3)); /* another campaign wants it */
+    struct broker_event paused = add(4);
+    paused.held = true;
+    tell(&story, paused);
+    tell(&story, paused);
+    tell(&story, add(4));
+    story_end(&story, "[    0] add 0100\n[    0] add 0200\n[    0] add 0300\n"
+                      "[    0] ready w1 -> lease 0100 #1 w1, lease 0200 #1 w1\n"
+                      "[    0] hold 0100\n[    0] hold 0200\n[    0] hold 0300\n"
+                      "[    0] hold 0400\n"
+                      "[    0] result 0100 #1 w1 ok -> persist 0100 #1 w1\n"
+                      "[    0] durable 0100 -> ack 0100 #1 w1, done 0100\n"
+                      "[    0] result 0200 #1 w1 crash -> attempt-ended 0200 #1 w1 crash, "
+                      "ack 0200 #1 w1\n"
+                      "[ 5000] tick\n"
+                      "[ 5000] release 0200 -> lease 0200 #2 w1\n"
+                      "[ 5000] gone w1 -> attempt-ended 0200 #2 w1 lost\n"
+                      "[ 5000] ready w2 -> lease 0200 #3 w2\n"
+                      "[ 5000] hold 0200\n"
+                      "[ 5000] gone w2 -> attempt-ended 0200 #3 w2 lost\n"
+                      "[ 5000] ready w3\n"
+                      "[ 5000] add 0300 -> lease 0300 #1 w3\n"
+                      "[ 5000] add 0400\n[ 5000] add 0400\n"
+                      "[ 5000] add 0400 -> lease 0400 #1 w3\n");
+}
+
+/* Drained: it finishes what it has, and is told again when it says hello again. */
+static void test_broker_core__drained_worker_gets_nothing_new(void **state)
+{
+    (void)state;
+    struct story story = story_begin();
+    tell(&story, ready(1, 1, 1));
+    tell(&story, add(1));
+    tell(&story, add(2));
+    tell(&story, of_worker(BROKER_EVENT_WORKER_DRAIN, 1));
+    tell(&story, ready(1, 1, 1));
+    tell(&story, result(1, 1, 1, ATTEMPT_OK));
+    tell(&story, durable(1));
+    struct broker_worker worker;
+    assert_int_equal(broker_core_worker(story.core, 1, &worker, NULL), 0);
+    assert_true(worker.draining);
+    tell(&story, ready(2, 1, 1));
+    tell(&story, of_worker(BROKER_EVENT_WORKER_DRAIN, 9));
+    struct broker_event back = ready(3, 1, 1);
+    back.drained = true; /* the shell remembers */
+    tell(&story, add(3));
+    tell(&story, back);
+    story_end(&story, "[    0] ready w1\n"
+                      "[    0] add 0100 -> lease 0100 #1 w1\n"
+                      "[    0] add 0200\n"
+                      "[    0] drain w1 -> drain w1\n"
+                      "[    0] ready w1 -> drain w1, lease 0100 #1 w1 again\n"
+                      "[    0] result 0100 #1 w1 ok -> persist 0100 #1 w1\n"
+                      "[    0] durable 0100 -> ack 0100 #1 w1, done 0100\n"
+                      "[    0] ready w2 -> lease 0200 #1 w2\n"
+                      "[    0] drain refused: worker 9 is not known\n"
+                      "[    0] add 0300\n"
+                      "[    0] ready w3 -> drain w3\n");
+}
+
 static void test_broker_core__senseless_events_change_nothing(void **state)
 {
     (void)state;
     struct story story = story_begin();
     struct broker_event event = add(1);
     event.kind = BROKER_KINDS_MAX;
+    assert_int_equal(tell(&story, event), ERR_INVALID);
+    event = add(1);
+    event.share = BROKER_SHARES_MAX;
     assert_int_equal(tell(&story, event), ERR_INVALID);
     assert_int_equal(tell(&story, ready(1, 0, 1)), ERR_INVALID);
     assert_int_equal(tell(&story, ready(1, 2, 1)), ERR_INVALID);
@@ -486,10 +801,17 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_broker_core__task_runs_is_made_durable_then_acknowledged),
         cmocka_unit_test(test_broker_core__higher_priority_first_then_first_come),
+        cmocka_unit_test(test_broker_core__shares_get_the_same_time),
+        cmocka_unit_test(test_broker_core__each_step_of_priority_doubles_the_share),
+        cmocka_unit_test(test_broker_core__a_share_that_slept_saves_nothing_up),
         cmocka_unit_test(test_broker_core__task_of_a_silent_worker_is_leased_again),
         cmocka_unit_test(test_broker_core__late_result_is_accepted_while_wanted),
         cmocka_unit_test(test_broker_core__result_of_an_earlier_run_is_accepted),
         cmocka_unit_test(test_broker_core__three_crashes_are_quarantine_with_growing_pauses),
+        cmocka_unit_test(test_broker_core__pauses_differ_from_task_to_task),
+        cmocka_unit_test(test_broker_core__crashed_task_goes_elsewhere),
+        cmocka_unit_test(test_broker_core__avoided_worker_takes_it_when_it_is_alone),
+        cmocka_unit_test(test_broker_core__worker_on_which_good_tasks_crash_is_drained),
         cmocka_unit_test(test_broker_core__error_of_the_task_is_final),
         cmocka_unit_test(test_broker_core__leases_return_at_once_when_the_worker_leaves),
         cmocka_unit_test(test_broker_core__a_worker_silent_for_long_is_forgotten),
@@ -500,6 +822,8 @@ int main(void)
         cmocka_unit_test(test_broker_core__only_quick_tasks_are_leased_in_advance),
         cmocka_unit_test(test_broker_core__tasks_go_to_the_least_loaded_worker),
         cmocka_unit_test(test_broker_core__cancelled_task_is_revoked_and_its_result_unwanted),
+        cmocka_unit_test(test_broker_core__held_tasks_are_not_leased_until_released),
+        cmocka_unit_test(test_broker_core__drained_worker_gets_nothing_new),
         cmocka_unit_test(test_broker_core__senseless_events_change_nothing),
         cmocka_unit_test(test_broker_core__written_limits_answer_full),
     };

@@ -27,16 +27,22 @@ struct model_task {
     enum fate fate;
     uint32_t kind, profile_id, attempt, crashes, leases;
     uint32_t persist_worker, persist_attempt;
+    uint32_t crashed_on; /* the last worker; 0: none */
+    bool held;
 };
 
 struct model_worker {
     uint32_t number; /* 0: not there */
     uint32_t kinds, profile_id, slots, credit, leases;
+    bool draining;
 };
 
 struct model_lease {
     uint32_t worker, task, attempt;
 };
+
+/* What happened over all seeds: a test in which nothing is ever quarantined proves little. */
+static uint64_t fates_seen[FATES], late_seen, lost_seen, held_seen, drained_seen, sick_seen;
 
 struct world {
     struct broker_core *core;
@@ -121,6 +127,26 @@ static void lease_drop(struct world *world, int index)
     world->old[world->n_old++ % OLD] = lease;
 }
 
+static bool runs(const struct model_worker *worker, const struct model_task *task)
+{
+    return (worker->kinds >> task->kind & 1) &&
+           (task->profile_id == 0 || task->profile_id == worker->profile_id);
+}
+
+/* Workers that get new tasks, without this one; with `task`, those that can run it. */
+static uint32_t others(struct world *world, uint32_t number, const struct model_task *task)
+{
+    uint32_t n = 0;
+    struct broker_worker seen;
+    for (int i = 0; i < WORKERS; i++) {
+        const struct model_worker *worker = &world->workers[i];
+        n += worker->number && worker->number != number && !worker->draining &&
+             broker_core_worker(world->core, worker->number, &seen, NULL) == 0 &&
+             !seen.silent && (!task || runs(worker, task));
+    }
+    return n;
+}
+
 /* ---- what each action means to the outside ---- */
 
 static void see_lease(struct world *world, const struct broker_action *action)
@@ -135,9 +161,10 @@ static void see_lease(struct world *world, const struct broker_action *action)
         return;
     }
     must(world, task->fate == OPEN && action->attempt == task->attempt + 1);
-    must(world, worker->kinds >> task->kind & 1);
-    must(world, task->profile_id == 0 || task->profile_id == worker->profile_id);
+    must(world, runs(worker, task));
+    must(world, task->crashed_on != action->worker || !others(world, action->worker, task));
     must(world, worker->leases < worker->credit);
+    must(world, !task->held && !worker->draining);
     must(world, world->n_leases < LEASES);
     task->attempt++;
     task->leases++;
@@ -167,8 +194,10 @@ static void see_attempt(struct world *world, const struct broker_event *cause,
     uint32_t number;
     struct model_task *task = task_of(world, &action->task, &number);
     if (action->end == ATTEMPT_CRASH || action->end == ATTEMPT_TIME ||
-        action->end == ATTEMPT_BAD)
+        action->end == ATTEMPT_BAD) {
         task->crashes++;
+        task->crashed_on = action->worker;
+    }
     if (cause->type == BROKER_EVENT_RESULT_REJECTED)
         fate_set(world, task, OPEN);
     else
@@ -219,6 +248,16 @@ static void see(struct world *world, const struct broker_event *cause,
         lease_drop(world, lease_index(world, action->worker, number, action->attempt));
         must(world, task->fate != OPEN);
         return;
+    case BROKER_ACTION_DRAIN:
+        must(world, worker_of(world, action->worker) != NULL);
+        if (!worker_of(world, action->worker)->draining) {
+            must(world, cause->type == BROKER_EVENT_RESULT_DURABLE);
+            must(world, action->proofs * BROKER_PROOF >= BROKER_GUILT_MAX);
+            must(world, others(world, action->worker, NULL) > 0);
+            worker_of(world, action->worker)->draining = true;
+            sick_seen++;
+        }
+        return;
     case BROKER_ACTION_COUNT:
         break;
     }
@@ -233,13 +272,12 @@ static void check_nobody_idles(struct world *world)
         const struct model_worker *worker = &world->workers[w];
         if (!worker->number ||
             broker_core_worker(world->core, worker->number, &seen, NULL) != 0 || seen.silent ||
-            worker->leases >= worker->slots)
+            worker->draining || worker->leases >= worker->slots)
             continue;
         for (int t = 0; t < TASKS; t++) {
             const struct model_task *task = &world->tasks[t];
-            must(world, task->fate != OPEN || task->leases ||
-                            !(worker->kinds >> task->kind & 1) ||
-                            (task->profile_id && task->profile_id != worker->profile_id));
+            must(world, task->fate != OPEN || task->leases || task->held ||
+                            !runs(worker, task) || task->crashed_on == worker->number);
         }
     }
 }
@@ -256,7 +294,12 @@ static void check(struct world *world)
         leased += world->tasks[i].fate == OPEN && world->tasks[i].leases;
     must(world, counts.leased == leased);
     must(world, counts.persisting == world->fates[PERSISTING]);
-    must(world, counts.ready + counts.waiting + counts.leased == world->fates[OPEN]);
+    must(world,
+         counts.ready + counts.waiting + counts.held + counts.leased == world->fates[OPEN]);
+    uint32_t held = 0;
+    for (int i = 0; i < TASKS; i++)
+        held += world->tasks[i].fate == OPEN && world->tasks[i].held && !world->tasks[i].leases;
+    must(world, counts.held == held);
     must(world, counts.done == world->fates[DONE]);
     must(world, counts.failed == world->fates[FAILED]);
     must(world, counts.quarantined == world->fates[QUARANTINED]);
@@ -326,12 +369,17 @@ static void do_add(struct world *world)
     struct model_task *task = &world->tasks[number];
     if (task->fate != UNBORN && task->fate != OPEN)
         return;
+    bool held = below(world, 20) == 0;
     if (task->fate == UNBORN) {
+        task->held = held;
         task->kind = below(world, KINDS);
         task->profile_id = below(world, PROFILES + 1);
         fate_set(world, task, OPEN);
     }
+    task->held = task->held && held;
     must(world, tell(world, (struct broker_event){.type = BROKER_EVENT_TASK_ADD,
+                                                  .held = held,
+                                                  .share = below(world, 5),
                                                   .task = task_id(number),
                                                   .kind = task->kind,
                                                   .profile_id = task->profile_id,
@@ -354,6 +402,33 @@ static void do_ready(struct world *world)
                                                   .profile_id = worker->profile_id,
                                                   .slots = worker->slots,
                                                   .credit = worker->credit}) == 0);
+}
+
+static void do_hold(struct world *world, bool hold)
+{
+    uint32_t number = below(world, TASKS);
+    for (int i = 0;
+         i < TASKS && (world->tasks[number].fate != OPEN || world->tasks[number].held == hold);
+         i++)
+        number = (number + 1) % TASKS;
+    if (world->tasks[number].fate != OPEN)
+        return;
+    world->tasks[number].held = hold;
+    held_seen += hold;
+    must(world, tell(world, (struct broker_event){.type = hold ? BROKER_EVENT_TASK_HOLD
+                                                               : BROKER_EVENT_TASK_RELEASE,
+                                                  .task = task_id(number)}) == 0);
+}
+
+static void do_drain(struct world *world)
+{
+    struct model_worker *worker = &world->workers[below(world, WORKERS)];
+    if (!worker->number)
+        return;
+    worker->draining = true;
+    drained_seen++;
+    must(world, tell(world, (struct broker_event){.type = BROKER_EVENT_WORKER_DRAIN,
+                                                  .worker = worker->number}) == 0);
 }
 
 static void do_worker(struct world *world, enum broker_event_type type)
@@ -408,12 +483,13 @@ static void do_persisted(struct world *world, bool may_reject)
 
 static void do_nonsense(struct world *world)
 {
-    struct broker_event event = {.type = (enum broker_event_type)below(world, 12),
+    struct broker_event event = {.type = (enum broker_event_type)below(world, 15),
                                  .worker = 1000000,
                                  .task = task_id(below(world, TASKS)),
                                  .attempt = 999999,
                                  .kind = 77};
     if (event.type != BROKER_EVENT_TICK && event.type != BROKER_EVENT_TASK_CANCEL &&
+        event.type != BROKER_EVENT_TASK_HOLD && event.type != BROKER_EVENT_TASK_RELEASE &&
         event.type != BROKER_EVENT_RESULT_DURABLE && event.type != BROKER_EVENT_RESULT_REJECTED)
         must(world, tell(world, event) != 0);
 }
@@ -441,6 +517,12 @@ static void do_anything(struct world *world)
         do_old_result(world);
     else if (dice < 84)
         do_ready(world);
+    else if (dice < 85)
+        do_hold(world, true);
+    else if (dice < 86)
+        do_hold(world, false);
+    else if (dice < 87 && below(world, 4) == 0)
+        do_drain(world);
     else if (dice < 93)
         do_worker(world, BROKER_EVENT_WORKER_ALIVE);
     else if (dice < 94)
@@ -476,6 +558,12 @@ static void finish(struct world *world)
                                                       .slots = 2,
                                                       .credit = 8}) == 0);
     }
+    for (int i = 0; i < TASKS; i++)
+        if (world->tasks[i].fate == OPEN && world->tasks[i].held) {
+            world->tasks[i].held = false;
+            must(world, tell(world, (struct broker_event){.type = BROKER_EVENT_TASK_RELEASE,
+                                                          .task = task_id((uint32_t)i)}) == 0);
+        }
     uint32_t open = world->fates[OPEN] + world->fates[PERSISTING], steps = 0;
     while (world->fates[OPEN] + world->fates[PERSISTING]) {
         must(world, steps++ < 10 * open + 1000);
@@ -491,11 +579,9 @@ static void finish(struct world *world)
     }
     struct broker_counts counts;
     broker_core_counts(world->core, &counts);
-    must(world, counts.ready + counts.waiting + counts.leased + counts.persisting == 0);
+    must(world,
+         counts.ready + counts.waiting + counts.held + counts.leased + counts.persisting == 0);
 }
-
-/* What happened over all seeds: a test in which nothing is ever quarantined proves little. */
-static uint64_t fates_seen[FATES], late_seen, lost_seen;
 
 static void count_what_happened(const struct world *world)
 {
@@ -542,6 +628,8 @@ static void test_broker_core__invariants_hold_for_random_events(void **state)
     assert_true(fates_seen[DONE] > 1000 * seeds && fates_seen[OPEN] == 0);
     assert_true(fates_seen[FAILED] > 10 * seeds && fates_seen[QUARANTINED] > 3 * seeds);
     assert_true(fates_seen[CANCELLED] > 3 * seeds);
+    assert_true(held_seen > 50 * seeds && drained_seen > 5 * seeds);
+    assert_true(sick_seen > seeds);
     assert_true(late_seen > 100 * seeds && lost_seen > 100 * seeds);
 }
 

@@ -9,7 +9,9 @@
 #include "common/cleanup.h"
 #include "common/mem.h"
 #include "common/rng.h"
+#include "proto/event.h"
 #include "proto/messages.h"
+#include "proto/order.h"
 #include "proto/value.h"
 #include "store/store.h"
 #include "tests/support/executor.h"
@@ -522,6 +524,11 @@ static int count_ok_attempts(const struct bench *bench)
     return n;
 }
 
+static int print_event(void *context, uint64_t sequence, struct span event)
+{
+    return event_print_json(sequence, event, context, NULL);
+}
+
 static void test_broker__killed_at_any_moment_runs_no_finished_task_again(void **state)
 {
     struct bench *bench = *state;
@@ -598,6 +605,36 @@ static void test_broker__result_of_the_epoch_before_is_taken(void **state)
     link_close(&link);
 }
 
+static void check_evidence(struct store *store, const struct hash *task)
+{
+    char ref[100], hex[HASH_HEX_SIZE], text[80];
+    struct hash id;
+    struct buf bytes = {0};
+    struct document *document;
+    struct span log;
+    (void)snprintf(ref, sizeof ref, "quarantine/%s", hash_hex(task, hex));
+    assert_int_equal(store_get_ref(store, ref, &id, NULL), 0);
+    assert_int_equal(store_get(store, &id, &bytes, NULL), 0);
+    assert_int_equal(document_parse_format(buf_span(&bytes), &value_limits_message,
+                                           "wyckmill quarantine", 2, &document, NULL),
+                     0);
+    struct value map = document_root(document), inputs = value_get(map, "inputs"),
+                 workers = value_get(map, "workers");
+    assert_int_equal(value_count(inputs), 1);
+    assert_int_equal(value_hash(value_at(inputs, 0), "input", &id, NULL), 0);
+    assert_true(store_has(store, &id));
+    assert_int_equal(value_count(workers), 3);
+    for (uint32_t i = 0; i < 3; i++) {
+        assert_int_equal(value_text(value_at(workers, i), "w", text, sizeof text, NULL), 0);
+        assert_string_equal(text, "test:1");
+    }
+    assert_int_equal(value_bytes(value_get(map, "log"), "log", &log, NULL), 0);
+    assert_int_equal(log.size, strlen("last words"));
+    assert_memory_equal(log.data, "last words", log.size);
+    document_free(document);
+    buf_done(&bytes);
+}
+
 static void test_broker__quarantine_outlives_the_broker(void **state)
 {
     struct bench *bench = *state;
@@ -643,9 +680,10 @@ static void test_broker__quarantine_outlives_the_broker(void **state)
     link_close(&link);
     assert_int_equal(broker_end(bench, SIGTERM), 0);
 
-    /* The attempts and their evidence are in the event log. */
+    /* The attempts and their evidence are in the event log, and with the task. */
     struct store *store;
     assert_int_equal(store_open(bench->folder, STORE_READ, &store, NULL), 0);
+    check_evidence(store, &poison);
     struct store_check check;
     assert_int_equal(store_fsck(store, NULL, NULL, &check, NULL), 0);
     assert_int_equal(check.damaged + check.dangling, 0);
@@ -707,6 +745,60 @@ static void test_broker__silent_worker_loses_its_lease(void **state)
     buf_done(&action);
     link_close(&silent);
     link_close(&lively);
+}
+
+static int count_findings(void *context, uint64_t sequence, struct span event)
+{
+    char what[32] = "";
+    struct document *document;
+    (void)sequence;
+    assert_int_equal(document_parse(event, &value_limits_message, &document, NULL), 0);
+    (void)value_text(value_get(document_root(document), "event"), "event", what, sizeof what,
+                     NULL);
+    *(int *)context += !strcmp(what, "unreproducible");
+    document_free(document);
+    return 0;
+}
+
+/* Two workers did the same task: equal results are no news, another one is a finding. */
+static void test_broker__late_results_are_compared(void **state)
+{
+    struct bench *bench = *state;
+    bench->limits = (struct broker_limits){.lease_ms = 150, .worker_ms = 100000};
+    broker_start(bench);
+    struct link slow = link_open(bench), quick = link_open(bench);
+    struct done done = {.n = 0};
+    struct buf action = {0}, bytes = {0};
+    struct message message;
+    hello(&slow, encode_kind(), 1);
+    (void)submit(&slow, "one", 16);
+    struct message_lease lease = take_lease(&slow, &action);
+    hello(&quick, encode_kind(), 2);
+    assert_int_equal(work(&quick, &done, 2, WAIT_MS), 2); /* both shards */
+    answer_ok(&slow, &lease);
+    hear_a(&slow, slow.control, MESSAGE_TYPE_ack, &message);
+    struct result result = compute(&lease);
+    result.outputs[0].size++;
+    result_encode(&result, &bytes);
+    say_outcome(&slow, &lease, ATTEMPT_OK, buf_span(&bytes));
+    hear_a(&slow, slow.control, MESSAGE_TYPE_ack, &message);
+    assert_int_equal(broker_end(bench, SIGTERM), 0);
+
+    struct store *store;
+    struct result kept = {0};
+    int findings = 0;
+    assert_int_equal(store_open(bench->folder, STORE_READ, &store, NULL), 0);
+    assert_int_equal(store_each_event(store, 0, count_findings, &findings, NULL), 0);
+    assert_int_equal(findings, 1);
+    assert_int_equal(store_get_result(store, &lease.task, &kept, NULL), 0);
+    assert_int_equal(kept.outputs[0].size, result.outputs[0].size - 1); /* the first one */
+    store_close(store);
+    result_done(&kept);
+    result_done(&result);
+    buf_done(&action);
+    buf_done(&bytes);
+    link_close(&slow);
+    link_close(&quick);
 }
 
 /* A worker that vanishes is noticed when it is asked for a sign of life, before its time. */
@@ -919,6 +1011,233 @@ static void test_broker__replaced_campaign_cancels_what_nobody_wants(void **stat
     link_close(&link);
 }
 
+/* Returns the number of tasks; a refusal must be `problem`. */
+static uint64_t order(struct link *link, enum order_verb verb, const char *target,
+                      const char *problem)
+{
+    struct message message = {.type = MESSAGE_TYPE_order, .order = {.verb = verb}};
+    message_text_set(&message.order.target, target);
+    say(link->control, &message);
+    hear_a(link, link->control, MESSAGE_TYPE_ordered, &message);
+    assert_int_equal(message.ordered.verb, verb);
+    assert_string_equal(message.ordered.target.text, target);
+    assert_string_equal(message.ordered.problem.text, problem);
+    return message.ordered.tasks;
+}
+
+/* A broker that has just begun is still planning: its state is asked for until it is `want`. */
+static void check_state(struct link *link, const char *name, const char *want)
+{
+    time_t begin = time(NULL);
+    for (bool same = false; !same; (void)usleep(1000)) {
+        json_t *root = status(link);
+        const json_t *row = campaign_in(root, name);
+        const char *state = json_string_value(json_object_get(row, "state"));
+        same = !strcmp(state, want);
+        if (!same && time(NULL) - begin > WAIT_MS / 1000)
+            fail_msg("'%s' is %s, not %s", name, state, want);
+        json_decref(root);
+    }
+}
+
+static void restart(struct bench *bench, struct link *link)
+{
+    assert_int_equal(broker_end(bench, SIGKILL), -SIGKILL);
+    link_close(link);
+    broker_start(bench);
+    *link = link_open(bench);
+}
+
+/* Paused stays paused over a kill of the broker; what another campaign wants runs on. */
+static void test_broker__paused_campaign_begins_nothing(void **state)
+{
+    struct bench *bench = *state;
+    broker_start(bench);
+    struct link link = link_open(bench);
+    struct done done = {.n = 0};
+    (void)submit(&link, "one", 16);
+    assert_int_equal(order(&link, ORDER_PAUSE, "one", ""), 2);
+    assert_int_equal(order(&link, ORDER_PAUSE, "one", ""), 0); /* it is */
+    check_state(&link, "one", "paused");
+    hello(&link, all_kinds, 2);
+    assert_int_equal(work(&link, &done, 1, 200), 0);
+
+    restart(bench, &link);
+    check_state(&link, "one", "paused");
+    hello(&link, all_kinds, 2);
+    assert_int_equal(work(&link, &done, 1, 200), 0);
+    (void)submit(&link, "two", 16); /* the same actions */
+    assert_int_equal(work(&link, &done, PLANNED, WAIT_MS), PLANNED);
+    check_state(&link, "two", "done");
+    check_state(&link, "one", "done"); /* what others compute counts */
+    (void)submit(&link, "three", 17);  /* a round more */
+    assert_int_equal(order(&link, ORDER_PAUSE, "three", ""), 1);
+    assert_int_equal(work(&link, &done, 1, 200), 1); /* what was leased before */
+    assert_int_equal(order(&link, ORDER_RESUME, "three", ""), 4);
+    assert_int_equal(work(&link, &done, 2 * 2 * 3 + 1, WAIT_MS), 2 * 2 * 3 + 1);
+    check_state(&link, "three", "done");
+    (void)order(&link, ORDER_PAUSE, "one", "campaign 'one' is over: done");
+    (void)order(&link, ORDER_RESUME, "none", "no campaign 'none' is here");
+    (void)order(&link, ORDER_VERB_COUNT, "one", "order 5 is not known here");
+    link_close(&link);
+}
+
+static void test_broker__submitting_resumes(void **state)
+{
+    struct bench *bench = *state;
+    broker_start(bench);
+    struct link link = link_open(bench);
+    struct done done = {.n = 0};
+    (void)submit(&link, "one", 16);
+    assert_int_equal(order(&link, ORDER_PAUSE, "one", ""), 2);
+    (void)submit(&link, "one", 16);
+    hello(&link, all_kinds, 2);
+    assert_int_equal(work(&link, &done, PLANNED, WAIT_MS), PLANNED);
+    check_state(&link, "one", "done");
+    restart(bench, &link);
+    check_state(&link, "one", "done");
+    link_close(&link);
+}
+
+static void test_broker__cancelled_campaign_stays_so_until_submitted(void **state)
+{
+    struct bench *bench = *state;
+    broker_start(bench);
+    struct link link = link_open(bench), worker = link_open(bench);
+    struct done done = {.n = 0};
+    struct buf action = {0};
+    struct message message;
+    (void)submit(&link, "one", 16);
+    hello(&worker, encode_kind(), 1);
+    struct message_lease lease = take_lease(&worker, &action);
+    assert_int_equal(order(&link, ORDER_CANCEL, "one", ""), 2);
+    hear_a(&worker, worker.control, MESSAGE_TYPE_revoke, &message);
+    assert_true(hash_equal(&message.revoke.task, &lease.task));
+    check_state(&link, "one", "cancelled");
+    (void)order(&link, ORDER_RESUME, "one", "campaign 'one' is over: cancelled");
+    link_close(&worker);
+    restart(bench, &link);
+    check_state(&link, "one", "cancelled");
+    hello(&link, all_kinds, 2);
+    assert_int_equal(work(&link, &done, 1, 200), 0);
+    (void)submit(&link, "one", 16);
+    assert_int_equal(work(&link, &done, PLANNED, WAIT_MS), PLANNED);
+    restart(bench, &link);
+    check_state(&link, "one", "done");
+    buf_done(&action);
+    link_close(&link);
+}
+
+/* A cancelled task is in quarantine until `retry`; then its campaign asks for it again. */
+static void test_broker__cancelled_task_is_in_quarantine_until_retried(void **state)
+{
+    struct bench *bench = *state;
+    broker_start(bench);
+    struct link link = link_open(bench), worker = link_open(bench);
+    struct done done = {.n = 0};
+    struct buf action = {0};
+    struct message message;
+    char hex[HASH_HEX_SIZE];
+    (void)submit(&link, "one", 16);
+    hello(&worker, encode_kind(), 1);
+    struct message_lease lease = take_lease(&worker, &action);
+    (void)hash_hex(&lease.task, hex);
+    hex[12] = '\0';
+    assert_int_equal(order(&link, ORDER_CANCEL, hex, ""), 1);
+    hear_a(&worker, worker.control, MESSAGE_TYPE_revoke, &message);
+    link_close(&worker);
+    restart(bench, &link);
+    json_t *root = status(&link);
+    assert_int_equal(number(json_object_get(root, "tasks"), "quarantined"), 1);
+    json_decref(root);
+    hello(&link, all_kinds, 2);
+    (void)order(&link, ORDER_RETRY, "0123456789abcdef",
+                "no task '0123456789abcdef' is in quarantine");
+    (void)order(&link, ORDER_RETRY, "not an id", "'not an id' is no task id");
+    assert_int_equal(order(&link, ORDER_RETRY, "", ""), 1);
+    assert_int_equal(order(&link, ORDER_RETRY, "", ""), 0);
+    assert_int_equal(work(&link, &done, PLANNED, WAIT_MS), PLANNED);
+    check_state(&link, "one", "done");
+    root = status(&link);
+    assert_int_equal(number(json_object_get(root, "tasks"), "quarantined"), 0);
+    json_decref(root);
+    buf_done(&action);
+    link_close(&link);
+}
+
+static void test_broker__drained_worker_is_told_to_leave(void **state)
+{
+    struct bench *bench = *state;
+    broker_start(bench);
+    struct link link = link_open(bench), worker = link_open(bench);
+    struct done done = {.n = 0};
+    struct buf action = {0};
+    struct message message;
+    (void)submit(&link, "one", 16);
+    hello(&worker, encode_kind(), 1);
+    struct message_lease lease = take_lease(&worker, &action);
+    (void)order(&link, ORDER_DRAIN, "test:2", "no worker 'test:2' is here");
+    assert_int_equal(order(&link, ORDER_DRAIN, "test:1", ""), 1);
+    hear_a(&worker, worker.control, MESSAGE_TYPE_shutdown, &message);
+    answer_ok(&worker, &lease);
+    assert_int_equal(work(&worker, &done, 2, 200), 1); /* its ACK, and no other lease */
+    hello(&worker, encode_kind(), 1);                  /* says HELLO again: told again */
+    hear_a(&worker, worker.control, MESSAGE_TYPE_shutdown, &message);
+    assert_int_equal(work(&worker, &done, 1, 100), 0);
+    buf_done(&action);
+    link_close(&worker);
+    link_close(&link);
+}
+
+/* The event log over the wire: in parts, from any place, and what was told stays. */
+static void test_broker__tells_the_event_log(void **state)
+{
+    struct bench *bench = *state;
+    broker_start(bench);
+    struct link link = link_open(bench);
+    struct done done = {.n = 0};
+    struct message message = {.type = MESSAGE_TYPE_events_get};
+    hello(&link, all_kinds, 2);
+    (void)submit(&link, "one", 16);
+    assert_int_equal(work(&link, &done, 2, WAIT_MS), 2);
+    say(link.control, &message);
+    hear_a(&link, link.control, MESSAGE_TYPE_events, &message);
+    struct buf told = {0};
+    buf_append(&told, message.events.json.data, message.events.json.size);
+    uint64_t next = message.events.next;
+    assert_non_null(strstr(buf_text(&told), "\"event\":\"submitted\""));
+    assert_non_null(strstr(buf_text(&told), "\"end\":\"ok\""));
+    assert_non_null(strstr(buf_text(&told), "\"log\":\"last words\""));
+    assert_int_equal(broker_end(bench, SIGKILL), -SIGKILL);
+
+    struct buf stored = {0};
+    struct store *store;
+    assert_int_equal(store_open(bench->folder, STORE_READ, &store, NULL), 0);
+    assert_int_equal(store_each_event(store, 0, print_event, &stored, NULL), 0);
+    store_close(store);
+    assert_true(stored.size >= told.size);
+    assert_memory_equal(stored.data, told.data, told.size);
+
+    broker_start(bench);
+    link_close(&link);
+    link = link_open(bench);
+    message =
+        (struct message){.type = MESSAGE_TYPE_events_get, .events_get = {.from = 1 << 30}};
+    say(link.control, &message);
+    hear_a(&link, link.control, MESSAGE_TYPE_events, &message);
+    assert_int_equal(message.events.next, 1 << 30); /* nothing there yet */
+    assert_int_equal(message.events.json.size, 0);
+    message = (struct message){.type = MESSAGE_TYPE_events_get, .events_get = {.from = next}};
+    say(link.control, &message);
+    hear_a(&link, link.control, MESSAGE_TYPE_events, &message);
+    assert_int_equal(message.events.json.size, stored.size - told.size);
+    assert_memory_equal(message.events.json.data, stored.data + told.size,
+                        stored.size - told.size);
+    buf_done(&told);
+    buf_done(&stored);
+    link_close(&link);
+}
+
 static void test_broker__ends_when_idle_or_told(void **state)
 {
     struct bench *bench = *state;
@@ -1019,11 +1338,18 @@ int main(int argc, char **argv)
         with_broker(test_broker__quarantine_outlives_the_broker),
         with_broker(test_broker__result_without_its_outputs_is_no_result),
         with_broker(test_broker__silent_worker_loses_its_lease),
+        with_broker(test_broker__late_results_are_compared),
         with_broker(test_broker__vanished_worker_is_noticed_early),
         with_broker(test_broker__nonsense_is_answered_then_ignored),
         with_broker(test_broker__objects_travel_in_parts),
         with_broker(test_broker__bad_campaigns_are_refused),
         with_broker(test_broker__replaced_campaign_cancels_what_nobody_wants),
+        with_broker(test_broker__paused_campaign_begins_nothing),
+        with_broker(test_broker__submitting_resumes),
+        with_broker(test_broker__cancelled_campaign_stays_so_until_submitted),
+        with_broker(test_broker__cancelled_task_is_in_quarantine_until_retried),
+        with_broker(test_broker__drained_worker_is_told_to_leave),
+        with_broker(test_broker__tells_the_event_log),
         with_broker(test_broker__ends_when_idle_or_told),
         with_broker(test_broker__refuses_what_it_cannot_serve),
         with_broker(test_broker__any_tcp_port),

@@ -143,7 +143,7 @@ static void test_message__numbers_on_the_wire_stay(void **state)
         "none",      "hello",      "welcome",  "alive",     "goodbye",  "lease",      "revoke",
         "outcome",   "ack",        "blob_get", "blob_data", "blob_put", "blob_state", "submit",
         "submitted", "status_get", "status",   "stop",      "shutdown", "problem",
-        "gc",        "gc_report",
+        "gc",        "gc_report", "events_get", "events", "order", "ordered",
     };
     for (int i = 0; i < (int)(sizeof names / sizeof names[0]); i++)
         assert_string_equal(message_type_text((enum message_type)i), names[i]);

@@ -1,0 +1,163 @@
+/* `wyckmill cancel|pause|resume|drain|retry`: what an operator asks of a running broker. */
+#include "cli/cli.h"
+
+#include "broker/broker.h"
+#include "cli/find.h"
+#include "common/cleanup.h"
+#include "workers/runtime/client.h"
+
+#include <jansson.h>
+#include <stdio.h>
+#include <string.h>
+
+static const struct {
+    const char *target, *doc;
+} orders[] = {
+    [ORDER_CANCEL] =
+        {"CAMPAIGN|TASK",
+         "Nothing of the campaign is wanted any more: what runs is stopped, results "
+         "that are there stay; submitting it again takes it up. A single task goes "
+         "into quarantine."},
+    [ORDER_PAUSE] =
+        {"CAMPAIGN",
+         "What runs goes on to its end, nothing is begun until `wyckmill resume`, also "
+         "after a restart of the broker."},
+    [ORDER_RESUME] = {"CAMPAIGN", "Go on with a paused campaign."},
+    [ORDER_DRAIN] =
+        {"WORKER",
+         "The worker finishes what it runs, gets nothing new, and leaves. WORKER is its "
+         "name as `wyckmill status` shows it."},
+    [ORDER_RETRY] =
+        {"TASK|--quarantined",
+         "Let a task out of quarantine, or with --quarantined all of them. Campaigns "
+         "that had given it up ask for it again."},
+};
+
+enum { KEY_KEYS = 256 };
+
+struct options {
+    enum order_verb verb;
+    const char *connect, *keys, *store, *target;
+    bool all, json;
+};
+
+static error_t parse(int key, char *arg, struct argp_state *state)
+{
+    struct options *options = state->input;
+    switch (key) {
+    case 'c':
+        options->connect = arg;
+        return 0;
+    case KEY_KEYS:
+        options->keys = arg;
+        return 0;
+    case 's':
+        options->store = arg;
+        return 0;
+    case 'j':
+        options->json = true;
+        return 0;
+    case 'a':
+        options->all = true;
+        return 0;
+    case ARGP_KEY_ARG:
+        if (options->target)
+            argp_error(state, "one %s at a time", orders[options->verb].target);
+        options->target = arg;
+        return 0;
+    case ARGP_KEY_END:
+        if (options->all == (options->target != NULL) || (options->target && !*options->target))
+            argp_error(state, "which %s?", orders[options->verb].target);
+        return 0;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+}
+
+static int give(const struct options *options, uint64_t *ret_tasks, struct err *err)
+{
+    cleanup(client_close_ptr) struct client *client = NULL;
+    struct broker_address address;
+    const char *endpoint = options->connect;
+    if (!endpoint && broker_find(find_store_path(options->store), &address, NULL)) {
+        (void)err_set(err, ERR_NETWORK, "no broker runs on the store '%s'",
+                      find_store_path(options->store));
+        (void)err_hint(err, "name its store with --store DIR or its address with --connect");
+        return ERR_NETWORK;
+    }
+    int rc = endpoint
+                 ? client_open_keys(endpoint, options->keys, CLIENT_TIMEOUT_MS, &client, err)
+                 : client_open_keys(address.endpoint, address.keys ? options->keys : "",
+                                    CLIENT_TIMEOUT_MS, &client, err);
+    return rc ? rc
+              : client_order(client, options->verb, options->target ? options->target : "",
+                             ret_tasks, err);
+}
+
+static void print_done(const struct options *options, uint64_t tasks)
+{
+    const char *verb = order_verb_text(options->verb);
+    const char *target = options->target ? options->target : "all";
+    if (options->json) {
+        json_t *root = json_pack("{s:s,s:s,s:I}", "order", verb, "target", target, "tasks",
+                                 (json_int_t)tasks);
+        (void)json_dumpf(root, stdout, JSON_INDENT(1));
+        (void)putchar('\n');
+        json_decref(root);
+    } else {
+        (void)printf("%s %s: %llu tasks\n", verb, target, (unsigned long long)tasks);
+    }
+}
+
+static int run(enum order_verb verb, int argc, char **argv)
+{
+    const struct argp_option rows[] = {
+        {"connect", 'c', "ADDR", 0, "the broker at this address", 0},
+        CLI_KEYS_OPTION(KEY_KEYS),
+        {"store", 's', "DIR", 0,
+         "the broker of this store (default: $WYCKMILL_STORE or .wyckmill/store)", 0},
+        {"json", 'j', NULL, 0, "one JSON object", 0},
+        {verb == ORDER_RETRY ? "quarantined" : NULL, verb == ORDER_RETRY ? 'a' : 0, NULL, 0,
+         verb == ORDER_RETRY ? "every task in quarantine" : NULL, 0},
+        {0}};
+    const struct argp argp = {.options = rows,
+                              .parser = parse,
+                              .args_doc = verb == ORDER_RETRY ? "[TASK]" : orders[verb].target,
+                              .doc = orders[verb].doc};
+    struct options options = {.verb = verb};
+    struct err err = {0};
+    uint64_t tasks = 0;
+    int rc = cli_parse(&argp, argc, argv, &options);
+    if (rc)
+        return rc - 1;
+    rc = give(&options, &tasks, &err);
+    if (rc)
+        return cli_fail(order_verb_text(verb), &err, options.json);
+    print_done(&options, tasks);
+    return EXIT_DONE;
+}
+
+int cmd_cancel(int argc, char **argv)
+{
+    return run(ORDER_CANCEL, argc, argv);
+}
+
+int cmd_pause(int argc, char **argv)
+{
+    return run(ORDER_PAUSE, argc, argv);
+}
+
+int cmd_resume(int argc, char **argv)
+{
+    return run(ORDER_RESUME, argc, argv);
+}
+
+int cmd_drain(int argc, char **argv)
+{
+    return run(ORDER_DRAIN, argc, argv);
+}
+
+int cmd_retry(int argc, char **argv)
+{
+    return run(ORDER_RETRY, argc, argv);
+}
