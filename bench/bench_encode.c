@@ -14,8 +14,10 @@
 
 #include <getopt.h>
 #include <spglib.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -93,12 +95,21 @@ static void one_process(char **files, uint32_t stride)
     source_done(&source);
 }
 
-/* Every process takes its part of the items, as slots take shards. */
+enum { ITEMS_AT_ONCE = 16 };
+
+/* Every process takes the next few items that nobody has, as slots take shards. */
 static void many_processes(char **files, uint32_t stride, uint32_t workers)
 {
     struct source source = {0};
     double begin = bench_now_s();
     ingest(files, &source);
+    atomic_uint *next =
+        mmap(NULL, sizeof *next, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (next == MAP_FAILED) {
+        perror("mmap");
+        exit(1);
+    }
+    uint32_t n = (source.n_items + stride - 1) / stride;
     for (uint32_t w = 0; w < workers; w++) {
         pid_t child = fork();
         if (child < 0) {
@@ -108,16 +119,17 @@ static void many_processes(char **files, uint32_t stride, uint32_t workers)
         if (child > 0)
             continue;
         struct totals totals = {0};
-        for (uint32_t i = w * stride; i < source.n_items; i += workers * stride)
-            encode_one(&source.items[i], false, &totals);
+        for (uint32_t i; (i = atomic_fetch_add(next, ITEMS_AT_ONCE)) < n;)
+            for (uint32_t k = i; k < i + ITEMS_AT_ONCE && k < n; k++)
+                encode_one(&source.items[k * stride], false, &totals);
         _exit(0);
     }
     while (wait(NULL) > 0)
         ;
     double seconds = bench_now_s() - begin;
-    uint32_t n = (source.n_items + stride - 1) / stride;
     (void)printf("%u processes          %8.2f s       %7.1f structures/s\n", workers, seconds,
                  n / seconds);
+    (void)munmap(next, sizeof *next);
     source_done(&source);
 }
 
