@@ -37,11 +37,12 @@
 #include <unistd.h>
 
 enum {
-    SOURCES = 500,       /* tasks of one campaign */
-    AHEAD = 1000,        /* tasks submitted beyond those that are done */
-    ACCOUNT_MS = 5000,   /* to see what memory a task costs */
-    CALM_MS = 2500,      /* a calm moment is measured for so long */
-    ATTACK_MS = 4000,    /* and an attack */
+    SOURCES = 500,     /* tasks of one campaign */
+    AHEAD = 1000,      /* tasks submitted beyond those that are done */
+    ACCOUNT_MS = 2000, /* to see what memory a task costs */
+    CALM_MS = 800,     /* a calm moment is measured for so long */
+    ATTACK_MS = 1300,  /* and an attack */
+    PATIENCE_MAX = 100,
     HALF_OPEN = 10000,   /* connections that never say a word */
     HALF_OPEN_MS = 8000, /* they are closed by the broker after 5 s */
     FEW_FILES = 200,
@@ -50,6 +51,8 @@ enum {
     START_MS = 20000,
 };
 
+/* All times but the half-open connections' are so many times as long: argument 1. */
+static uint64_t patience = 1;
 static const double rate_min = 0.3, rate_few_files_min = 0.1, rate_goal = 0.8;
 
 /* What the processes tell each other. */
@@ -497,6 +500,7 @@ static unsigned long tasks_since(const struct scene *scene, unsigned long tasks)
 static double watch(const struct scene *scene, uint64_t ms, struct account *account)
 {
     uint64_t begin_ms = now_ms(), passed_ms;
+    ms *= patience;
     unsigned long before = atomic_load(&scene->shared->acked);
     while ((passed_ms = now_ms() - begin_ms) < ms) {
         long long bytes = memory_bytes(scene);
@@ -592,7 +596,7 @@ static int play_few_files(struct scene *scene)
     open_scene(scene, true, FEW_FILES);
     double calm = watch(scene, CALM_MS, &account);
     pid_t attacker = begin(attack_half_open, scene);
-    double attacked = watch(scene, HALF_OPEN_MS, &account);
+    double attacked = watch(scene, HALF_OPEN_MS / patience, &account);
     end(&attacker);
     double after = watch(scene, CALM_MS, &account);
     (void)printf("broker that may open %d files, with keys, %d half-open handshakes:\n"
@@ -621,7 +625,9 @@ static int play(struct scene *scene, bool keys)
             continue;
         atomic_store(&scene->shared->tries, 0);
         pid_t attacker = begin(attacks[i].role, scene);
-        double attacked = watch(scene, attacks[i].ms, &account);
+        double attacked = watch(
+            scene, attacks[i].ms == HALF_OPEN_MS ? HALF_OPEN_MS / patience : attacks[i].ms,
+            &account);
         unsigned long tries = atomic_load(&scene->shared->tries);
         bool alive = waitpid(attacker, NULL, WNOHANG) == 0;
         end(&attacker);
@@ -652,9 +658,11 @@ static int play(struct scene *scene, bool keys)
     return failures;
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
     struct scene scene = {.port = 0};
+    unsigned long wanted = argc > 1 ? strtoul(argv[1], NULL, 10) : 1;
+    patience = wanted >= 1 && wanted <= PATIENCE_MAX ? wanted : 1;
     struct rlimit limit;
     int failures = 0;
     if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
