@@ -204,9 +204,8 @@ static int connect_broker(struct run *run, struct err *err)
         if (interrupts)
             return interrupted(err);
         if (!client_open_keys(run->address, run_keys(run), 2 * LOOK_MS, &run->client, &last)) {
-            client_close(take(run->client));
-            return client_open_keys(run->address, run_keys(run), CLIENT_TIMEOUT_MS,
-                                    &run->client, err);
+            client_patience(run->client, CLIENT_TIMEOUT_MS);
+            return 0;
         }
     }
     *err = last;
