@@ -1,6 +1,6 @@
 /* The broker's rules as a pure function: (state, event) -> actions. No socket, disk, clock,
  * random number or log in here; time and the results of I/O arrive in events, wishes leave as
- * actions that the shell (loop.c) carries out in order. Same state + same events => same
+ * actions that the shell (effects.c) carries out in order. Same state + same events => same
  * actions.
  *
  * Life of a task: ADD -> ready -> leased (attempt n) -> RESULT -> PERSIST -> RESULT_DURABLE ->
