@@ -393,6 +393,24 @@ static long long queued(const struct bench *bench)
     return n;
 }
 
+static void say_rounds(struct bench *bench, const char *when)
+{
+    struct buf json = {0};
+    struct err err;
+    char name[64];
+    check(client_status(bench->client, NULL, &json, &err), &err);
+    json_t *root = json_loadb((const char *)json.data, json.size, 0, NULL);
+    const json_t *broker = json_object_get(root, "broker");
+    (void)snprintf(name, sizeof name, "%s_round_max", when);
+    say_figure(bench, name, 1e3 * json_real_value(json_object_get(broker, "round_max_s")), "ms",
+               "longest round of the event loop so far, without its commit");
+    (void)snprintf(name, sizeof name, "%s_commit_max", when);
+    say_figure(bench, name, 1e3 * json_real_value(json_object_get(broker, "commit_max_s")),
+               "ms", "longest commit so far");
+    json_decref(root);
+    buf_done(&json);
+}
+
 /* `n` tasks wait for a worker: how long does the broker keep others waiting meanwhile, and what
  * does each cost? */
 static void fill_queue(struct bench *bench, uint32_t n)
@@ -409,6 +427,7 @@ static void fill_queue(struct bench *bench, uint32_t n)
                "of the broker, its plans included");
     say_figure(bench, "queued_answer_max", 1e3 * worst_s, "ms",
                "longest wait for a status while they were planned");
+    say_rounds(bench, "queued");
 }
 
 static void measure_rate(struct bench *bench, uint32_t tasks, uint32_t waiting,
@@ -427,6 +446,7 @@ static void measure_rate(struct bench *bench, uint32_t tasks, uint32_t waiting,
     cpu_s = broker_cpu_s(bench) - cpu_s;
     say_figure(bench, "rate", tasks / seconds, "tasks/s", "durable no-op tasks");
     say_figure(bench, "broker_cpu", 1e6 * cpu_s / tasks, "us/task", "CPU of the broker");
+    say_rounds(bench, "rate");
     stop(bench);
 }
 

@@ -528,6 +528,8 @@ static int on_task_add(struct broker_core *core, const struct broker_event *even
     core_share_weigh(core, event->share, event->priority);
     uint32_t t = tasks_find(&core->tasks, &event->task);
     if (t != TASK_NONE) {
+        struct task *task = tasks_at(&core->tasks, t);
+        task->shared = task->shared || event->shared || task->share != event->share;
         task_raise(core, t, event->priority, event->share);
         if (!event->held)
             task_release(core, t);
@@ -549,6 +551,7 @@ static int on_task_add(struct broker_core *core, const struct broker_event *even
     task->sequence = core->sequence++;
     core->states[TASK_FREE]++; /* balances state_set */
     task->held = event->held;
+    task->shared = event->shared;
     if (task->held)
         core_state_set(core, task, TASK_HELD);
     else
@@ -762,7 +765,10 @@ static int on_result_durable(struct broker_core *core, const struct broker_event
         return rc;
     const struct task *task = tasks_at(&core->tasks, t);
     emit_ack(core, task->persist_worker, &task->id, task->persist_attempt);
-    core_emit(core, (struct broker_action){.type = BROKER_ACTION_DONE, .task = task->id});
+    core_emit(core, (struct broker_action){.type = BROKER_ACTION_DONE,
+                                           .task = task->id,
+                                           .share = task->share,
+                                           .shared = task->shared});
     core->counts.done++;
     judge_workers(core, task);
     task_forget(core, t);

@@ -73,9 +73,9 @@ const char *attempt_end_text(enum attempt_end end);
 
 enum broker_event_type {
     BROKER_EVENT_TICK,     /* now_ms only */
-    BROKER_EVENT_TASK_ADD, /* task, kind, profile_id, share, priority, held; again: the higher
-                                    priority, with its share,
-                              counts, and unless `held` it is released */
+    BROKER_EVENT_TASK_ADD, /* task, kind, profile_id, share, priority, held, shared; again: the
+                              higher priority, with its share, counts, and unless `held` it is
+                              released */
     BROKER_EVENT_TASK_CANCEL, /* task: no longer wanted; unknown or persisting: no effect */
     BROKER_EVENT_TASK_HOLD, /* task: no new attempt until it is released; unknown: no effect */
     BROKER_EVENT_TASK_RELEASE, /* task: wanted again; unknown or not held: no effect */
@@ -109,6 +109,7 @@ struct broker_event {
     int32_t priority;    /* within the share: higher first, then first come; between shares the
                             weight: each step doubles it, from -8 to 8 */
     bool held;           /* TASK_ADD: it begins held; no effect on one that is there */
+    bool shared;         /* TASK_ADD: others than the share may want it as well */
     bool drained;        /* WORKER_READY: it was told to leave */
 };
 
@@ -118,7 +119,7 @@ enum broker_action_type {
                             */
     BROKER_ACTION_ACK,  /* worker, task, attempt: tell it that its result is safe (or unwanted)
                          */
-    BROKER_ACTION_DONE, /* task: give the result to the planner */
+    BROKER_ACTION_DONE, /* task, share, shared: give the result to the planner */
     BROKER_ACTION_FAILED,     /* task, end: will not be tried again (error) */
     BROKER_ACTION_QUARANTINE, /* task, end: three crashes; write the record with evidence */
     BROKER_ACTION_ATTEMPT, /* worker, task, attempt, end: an attempt ended otherwise; log it */
@@ -135,7 +136,9 @@ struct broker_action {
     uint32_t attempt;
     enum attempt_end end;
     uint64_t lease_ms;
-    bool again;                              /* LEASE: a repetition of one already sent */
+    bool again;     /* LEASE: a repetition of one already sent */
+    uint32_t share; /* DONE: who wants it; `shared`: perhaps others too */
+    bool shared;
     uint32_t crashed_on[BROKER_CRASHES_MAX]; /* QUARANTINE: workers, in order */
     uint32_t
         proofs; /* DRAIN: tasks that ended badly there and well elsewhere; 0: was asked for */

@@ -138,7 +138,7 @@ static void do_done(struct shell *shell, const struct broker_action *action,
 {
     (void)cause;
     shell->executed++;
-    campaigns_result(shell, &action->task);
+    campaigns_result(shell, &action->task, action->share, action->shared);
 }
 
 static const struct message_outcome *outcome_of(const struct cause *cause)

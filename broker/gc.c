@@ -291,6 +291,8 @@ bool gc_step(struct shell *shell)
     note_time(shell);
     if (!collector->running || shell->fatal.code)
         return false;
+    if (submit_pending(shell) || wills_pending(shell)) /* what is wanted is not all known */
+        return false;
     if (steps[collector->phase](shell, &err))
         report(shell, err.text);
     return collector->running && collector->phase != GC_WAITS;

@@ -42,6 +42,7 @@ struct graph {
     uint32_t *index; /* hash table by action id: first of the twins, or NONE; open addressing */
     size_t index_size, index_used; /* size is a power of two */
     struct action scratch;         /* lent by graph_next */
+    uint64_t n_wanted;             /* handed out and not over */
     struct graph_counts counts;
 };
 
@@ -308,6 +309,7 @@ int graph_next(struct graph *graph, const struct action **ret_action, struct has
     node_done_recipe(node);
     for (uint32_t twin = n; twin != NONE; twin = graph->nodes[twin].twin)
         graph->nodes[twin].state = NODE_RUNNING;
+    graph->n_wanted++;
     *ret_id = node->id;
     *ret_action = &graph->scratch;
     return 0;
@@ -317,6 +319,11 @@ bool graph_wants(const struct graph *graph, const struct hash *action)
 {
     uint32_t n = index_find(graph, action);
     return n != NONE && graph->nodes[n].state == NODE_RUNNING;
+}
+
+uint64_t graph_n_wanted(const struct graph *graph)
+{
+    return graph->n_wanted;
 }
 
 bool graph_next_wanted(const struct graph *graph, uint32_t *cursor, struct hash *ret_action)
@@ -367,6 +374,7 @@ int graph_result(struct graph *graph, const struct hash *action, const struct re
             return err_set(err, ERR_CORRUPT, "a result of '%s' has %u outputs, want %u",
                            kinds[graph->nodes[n].kind].name, result->n_outputs,
                            graph->nodes[n].n_outputs);
+    graph->n_wanted--;
     for (uint32_t n = first; n != NONE; n = graph->nodes[n].twin) {
         struct node *node = &graph->nodes[n];
         node->outputs = mem_new(result->n_outputs, sizeof *node->outputs);
@@ -385,6 +393,7 @@ int graph_failed(struct graph *graph, const struct hash *action, struct err *err
     int rc = wanted_require(graph, action, &first, err);
     if (rc)
         return rc;
+    graph->n_wanted--;
     for (uint32_t n = first; n != NONE; n = graph->nodes[n].twin)
         node_end(graph, n, NODE_FAILED);
     for (uint32_t n = first; n != NONE; n = graph->nodes[n].twin)

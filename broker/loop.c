@@ -15,7 +15,10 @@
 #include <unistd.h>
 #include <zmq.h>
 
-enum { WAIT_MS_MAX = 1000 };
+enum {
+    WAIT_MS_MAX = 1000,
+    RECEIVE_US_PER_CHANNEL = 1500, /* then the rest of the round gets its turn */
+};
 
 /* Messages of a channel handled before the next commit. */
 static const int per_round[CHANNEL_COUNT] = {[CHANNEL_CONTROL] = 512, [CHANNEL_BULK] = 32};
@@ -30,11 +33,17 @@ static uint64_t unix_ms(void *context)
     return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
 }
 
-static uint64_t monotonic_ms(void)
+static uint64_t monotonic_us(void)
 {
     struct timespec now;
     (void)clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+    return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
+}
+
+static uint64_t clock_us(void *context)
+{
+    (void)context;
+    return monotonic_us();
 }
 
 static void log_line(void *context, const char *line)
@@ -88,7 +97,7 @@ static void wait_for_events(struct shell *shell, struct router *router, uint64_t
         shell->stop = shell->stop || byte == STOP_BYTE;
     }
     if (gate)
-        gate_step(gate, monotonic_ms(), reread);
+        gate_step(gate, monotonic_us() / 1000, reread);
 }
 
 /* SIGTERM, SIGINT and SIGHUP become readable; the last one only where there is something to
@@ -127,26 +136,29 @@ static void take_frame(void *context, enum channel channel, struct span peer, co
     shell_receive(context, channel, peer, user, frame);
 }
 
-/* True when there may be more. */
+/* True when there may be more. At least one message of each channel gets through. */
 static bool receive_some(struct shell *shell, struct router *router)
 {
     bool more = false;
     for (int channel = 0; channel < CHANNEL_COUNT; channel++) {
         int n = 0;
-        while (n < per_round[channel] && !shell->fatal.code &&
+        uint64_t begin_us = monotonic_us();
+        bool full = false;
+        while (!full && !shell->fatal.code &&
                router_receive(router, (enum channel)channel, take_frame, shell))
-            n++;
-        more = more || n == per_round[channel];
+            full = ++n == per_round[channel] ||
+                   monotonic_us() - begin_us >= RECEIVE_US_PER_CHANNEL;
+        more = more || full;
     }
     return more;
 }
 
 static void rounds(struct shell *shell, struct router *router)
 {
-    uint64_t begin_ms = monotonic_ms(), wait_ms = 0;
+    uint64_t begin_us = monotonic_us(), wait_ms = 0;
     while (!shell->stop && !shell->fatal.code) {
         wait_for_events(shell, router, wait_ms);
-        shell_begin_round(shell, monotonic_ms() - begin_ms);
+        shell_begin_round(shell, (monotonic_us() - begin_us) / 1000);
         bool more = receive_some(shell, router);
         wait_ms = shell_end_round(shell);
         if (more)
@@ -173,8 +185,11 @@ static int start(const struct broker_options *options, struct router **ret_route
         store_close(store);
         return rc;
     }
-    const struct ports ports = {
-        .context = *ret_router, .send = send_frame, .unix_ms = unix_ms, .log = log_line};
+    const struct ports ports = {.context = *ret_router,
+                                .send = send_frame,
+                                .unix_ms = unix_ms,
+                                .clock_us = clock_us,
+                                .log = log_line};
     rc = shell_new(options, store, epoch, &ports, ret_shell, err);
     if (rc)
         return rc;

@@ -60,7 +60,7 @@ static int order_cancel(struct shell *shell, const char *target, uint64_t *ret_t
         rc = err_set(err, ERR_INVALID, "campaign '%s' is over: %s", target,
                      campaigns_state_text(run));
     if (rc == 0)
-        *ret_tasks = campaigns_will(shell, run, WILL_CANCEL);
+        *ret_tasks = wills_change(shell, run, WILL_CANCEL);
     return rc;
 }
 
@@ -73,7 +73,7 @@ static int set_will(struct shell *shell, const char *target, enum campaign_will 
         rc = err_set(err, ERR_INVALID, "campaign '%s' is over: %s", target,
                      campaigns_state_text(run));
     if (rc == 0)
-        *ret_tasks = campaigns_will(shell, run, will);
+        *ret_tasks = wills_change(shell, run, will);
     return rc;
 }
 
@@ -146,5 +146,7 @@ void orders_handle(struct shell *shell, struct span peer, const struct message_o
     else
         (void)verbs[order->verb](shell, order->target.text, &answer.ordered.tasks, &err);
     message_text_set(&answer.ordered.problem, err.text);
-    outbox_put(shell->control_out, peer, &answer);
+    const struct campaign_run *run = campaigns_find(shell, order->target.text);
+    if (!run || !wills_answer_later(shell, run, peer, &answer))
+        outbox_put(shell->control_out, peer, &answer);
 }

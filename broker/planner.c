@@ -41,6 +41,8 @@ struct planner {
     uint8_t *parts; /* enum part of each node */
     size_t parts_capacity;
     uint32_t open; /* nodes of the stage that are not over */
+    uint32_t
+        n_shards; /* encode nodes added; the other sources follow when they are asked for */
 
     uint32_t shards_lost, batches_lost;
     uint32_t assemble, denoiser, guide,
@@ -230,15 +232,18 @@ static struct buf rank_params(const struct campaign *campaign)
 
 /* ---- stages ---- */
 
-static void begin_encode(struct planner *planner)
+static bool shards_left(const struct planner *planner)
+{
+    return planner->n_shards < planner->campaign.n_sources;
+}
+
+/* One at a time, so that a plan of many sources begins as fast as one of few. */
+static void add_shard(struct planner *planner)
 {
     const struct campaign *campaign = &planner->campaign;
-    planner->stage = STAGE_ENCODE;
-    for (uint32_t i = 0; i < campaign->n_sources; i++) {
-        struct graph_input input = object(&campaign->sources[i]);
-        struct buf params = encode_params(campaign);
-        (void)add(planner, PART_ENCODE, KIND_encode, &params, &input, 1, 1);
-    }
+    struct graph_input input = object(&campaign->sources[planner->n_shards++]);
+    struct buf params = encode_params(campaign);
+    (void)add(planner, PART_ENCODE, KIND_encode, &params, &input, 1, 1);
 }
 
 /* Outputs 0 of those nodes among `nodes` (NULL: 0, 1, ... n - 1) that are done. */
@@ -476,7 +481,7 @@ static void advance(struct planner *planner)
             if (lost && planner->stage == STAGE_TRAIN)
                 after_train(planner); /* the other chain would be in vain */
         }
-        if (planner->open || planner->stage == STAGE_OVER)
+        if (planner->open || shards_left(planner) || planner->stage == STAGE_OVER)
             return;
         stage_ended(planner);
     }
@@ -563,7 +568,6 @@ int planner_new(const struct campaign *campaign, struct planner **ret_planner, s
     struct planner *planner = mem_new(1, sizeof *planner);
     campaign_copy(&planner->campaign, campaign);
     planner->graph = graph_new();
-    begin_encode(planner);
     *ret_planner = planner;
     return 0;
 }
@@ -584,12 +588,22 @@ int planner_next(struct planner *planner, const struct action **ret_action, stru
 {
     if (planner->stage == STAGE_OVER)
         return err_set(err, ERR_NOT_FOUND, "the campaign is over");
-    return graph_next(planner->graph, ret_action, ret_id, err);
+    int rc;
+    while ((rc = graph_next(planner->graph, ret_action, ret_id, err)) && shards_left(planner)) {
+        add_shard(planner);
+        advance(planner); /* the source may be there twice */
+    }
+    return rc;
 }
 
 bool planner_wants(const struct planner *planner, const struct hash *action)
 {
     return graph_wants(planner->graph, action);
+}
+
+uint64_t planner_n_wanted(const struct planner *planner)
+{
+    return graph_n_wanted(planner->graph);
 }
 
 bool planner_next_wanted(const struct planner *planner, uint32_t *cursor,
@@ -611,7 +625,8 @@ void planner_status(const struct planner *planner, struct planner_status *ret)
     struct graph_counts counts;
     graph_counts(planner->graph, &counts);
     *ret = (struct planner_status){.state = planner->state,
-                                   .planned = counts.nodes,
+                                   .planned = counts.nodes + planner->campaign.n_sources -
+                                              planner->n_shards,
                                    .finished = counts.done,
                                    .failed = counts.failed + counts.given_up};
     if (planner->stage == STAGE_ROUND || planner->stage == STAGE_RANK)

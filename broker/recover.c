@@ -127,6 +127,7 @@ static int hold(struct shell *shell, struct action *action, struct broker_event 
     mem_reserve(recovery->items, recovery->capacity, recovery->n + 1);
     struct held *held = &recovery->items[recovery->n++];
     add.kind = (uint32_t)kind_find(action->kind);
+    add.shared = true; /* who asks while it waits is not noted */
     *held = (struct held){.add = add, .action = *action};
     *action = (struct action){0};
     int rc = shell_profile(shell, held->action.profile, &held->add.profile_id, err);

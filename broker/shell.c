@@ -54,6 +54,11 @@ uint64_t shell_unix_ms(const struct shell *shell)
     return shell->ports.unix_ms(shell->ports.context);
 }
 
+static uint64_t clock_us(const struct shell *shell)
+{
+    return shell->ports.clock_us(shell->ports.context);
+}
+
 /* ---- what peers say ---- */
 
 /* A message that was not understood or makes no sense: say so; after too many, be silent. */
@@ -276,13 +281,7 @@ static void on_outcome(struct shell *shell, struct span id, const struct message
 
 static void on_submit(struct shell *shell, struct span id, const struct message *message)
 {
-    struct message answer = {.type = MESSAGE_TYPE_submitted};
-    struct err err = {0};
-    if (campaigns_submit(shell, message->submit.campaign, &answer.submitted.campaign, &err))
-        message_text_set(&answer.submitted.problem, err.text);
-    else
-        shell->submitted = true;
-    outbox_put(shell->control_out, id, &answer);
+    submit_ask(shell, id, message->submit.campaign);
 }
 
 static void on_status_get(struct shell *shell, struct span id, const struct message *message)
@@ -459,19 +458,33 @@ static void commit(struct shell *shell)
         shell_durable(shell);
         outbox_flush(shell->control_out);
     }
-    if (store_commit(shell->store, &err) && !MUTANT(COMMIT_ERROR_IGNORED)) {
+    uint64_t begin_us = clock_us(shell);
+    int rc = store_commit(shell->store, &err);
+    shell->round.commit_us = clock_us(shell) - begin_us;
+    if (rc && !MUTANT(COMMIT_ERROR_IGNORED)) {
         shell_store_failed(shell, &err);
         return;
     }
     shell->dirty = false;
+    shell->n_planned = 0;
     shell->commit_ms = UINT64_MAX;
     shell_durable(shell);
 }
 
-static void note_idle(struct shell *shell, bool planning)
+/* Others wait for as long as a round lasts: its commit for the disk, the rest for us. */
+static void note_length(struct shell *shell)
 {
-    bool idle =
-        shell->submitted && !planning && campaigns_all_over(shell) && !gc_is_running(shell);
+    uint64_t commit_us = shell->round.commit_us;
+    uint64_t work_us = clock_us(shell) - shell->round.begin_us - commit_us;
+    if (work_us > shell->round.work_us_max)
+        shell->round.work_us_max = work_us;
+    if (commit_us > shell->round.commit_us_max)
+        shell->round.commit_us_max = commit_us;
+}
+
+static void note_idle(struct shell *shell, bool more)
+{
+    bool idle = shell->submitted && !more && campaigns_all_over(shell) && !gc_is_running(shell);
     if (!idle) {
         shell->idle_ms = UINT64_MAX;
         shell->idle_seen = false;
@@ -497,6 +510,8 @@ static uint64_t wait_ms(const struct shell *shell)
 void shell_begin_round(struct shell *shell, uint64_t now_ms)
 {
     shell->now_ms = now_ms;
+    shell->round.begin_us = clock_us(shell);
+    shell->round.commit_us = 0;
 }
 
 uint64_t shell_end_round(struct shell *shell)
@@ -507,15 +522,20 @@ uint64_t shell_end_round(struct shell *shell)
         probe_silent_workers(shell);
         shell->probe_ms = shell->now_ms + PROBE_MS;
     }
-    bool collecting = gc_step(shell);
+    bool more = gc_step(shell);
+    more = submit_step(shell) || more;
+    more = wills_step(shell) || more;
     commit(shell);
-    bool planning = !shell->fatal.code && campaigns_plan(shell);
+    if (!shell->fatal.code)
+        campaigns_plan(shell);
     if (shell->fatal.code)
         return 0; /* nothing goes out that is not on disk */
+    more = campaigns_replaying(shell) || more;
     outbox_flush(shell->control_out);
     outbox_flush(shell->bulk_out);
-    note_idle(shell, planning);
-    return planning || collecting || shell->dirty ? 0 : wait_ms(shell);
+    note_idle(shell, more);
+    note_length(shell);
+    return more || shell->dirty ? 0 : wait_ms(shell);
 }
 
 void shell_leave(struct shell *shell)
@@ -566,12 +586,14 @@ int shell_new(const struct broker_options *options, struct store *store, uint64_
     shell->core = broker_core_new(&shell->limits);
     shell->peers = peers_new();
     shell->uploads = uploads_new();
+    shell->submissions = submissions_new();
+    shell->wills = wills_new();
     shell->collector = collector_new(store);
     shell->control_out = outbox_new(send_control, CONTROL_WAIT_BYTES, control_lost, shell);
     shell->bulk_out = outbox_new(send_bulk, BULK_WAIT_BYTES, bulk_lost, shell);
     int rc = record_quarantine_count(shell, &shell->quarantined, err);
     if (rc == 0)
-        rc = campaigns_load(shell, err);
+        rc = submit_load(shell, err);
     if (rc) {
         shell_free(shell);
         return rc;
@@ -587,6 +609,8 @@ void shell_free(struct shell *shell)
     outbox_free(shell->control_out);
     outbox_free(shell->bulk_out);
     campaigns_done(shell);
+    submissions_free(shell->submissions);
+    wills_free(shell->wills);
     collector_free(shell->collector);
     recover_free(shell->recovery);
     store_close(shell->store);

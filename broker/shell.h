@@ -1,5 +1,6 @@
 /* The broker's shell, shared by its files: loop.c (clock, signals), router.c (sockets), shell.c
  * (what peers say, rounds), effects.c (carrying out the core's actions), campaigns.c (plans),
+ * submit.c (campaigns on their way in), wills.c (what is wanted of tasks, when it changes),
  * blobs.c (objects in parts), gc.c and recover.c (freeing, and getting back), records.c (event
  * log, quarantine), status.c. Nothing outside includes this. */
 #ifndef WYCKMILL_BROKER_SHELL_H
@@ -18,7 +19,9 @@ enum {
     CAMPAIGNS_MAX = 1024,
     PROFILES_MAX = 1024,
     BROKER_COMMIT_MS = 200,       /* longest wait of what nobody waits for */
-    PLAN_ACTIONS_PER_ROUND = 512, /* planned or found in the cache; then the sockets' turn */
+    PLAN_ACTIONS_PER_ROUND = 128, /* planned or found in the cache; then the sockets' turn */
+    PLAN_UNCOMMITTED_MAX =
+        512, /* each costs a page of the index: so that no commit takes long */
     SENTENCE_SIZE = 480,
 };
 
@@ -45,6 +48,8 @@ struct persisting {
 };
 
 struct uploads;
+struct submissions;
+struct wills;
 struct collector;
 struct recovery;
 
@@ -53,7 +58,8 @@ struct ports {
     void *context;
     /* Never waits. */
     enum sent (*send)(void *context, enum channel channel, struct span peer, struct span frame);
-    uint64_t (*unix_ms)(void *context); /* for people: goes into the event log alone */
+    uint64_t (*unix_ms)(void *context);  /* for people: goes into the event log alone */
+    uint64_t (*clock_us)(void *context); /* measures rounds, decides nothing */
     void (*log)(void *context, const char *line);
 };
 
@@ -75,6 +81,8 @@ struct shell {
     char (*profiles)[PROFILE_SIZE]; /* by profile id - 1 */
     uint32_t n_profiles;
     struct uploads *uploads;
+    struct submissions *submissions;
+    struct wills *wills;
     struct collector *collector;
     struct recovery *recovery; /* NULL: nothing to get back yet */
 
@@ -85,12 +93,17 @@ struct shell {
     struct persisting *persisting;
     size_t n_persisting, persisting_capacity;
     bool dirty;         /* collected writes that somebody waits for */
+    uint32_t n_planned; /* actions among them */
     uint64_t commit_ms; /* when those that nobody waits for are committed; UINT64_MAX: none */
 
     uint64_t executed, cached, failed; /* results and failures of this run */
     bool submitted, stop, stop_workers;
     uint64_t idle_ms; /* since when all campaigns are over; UINT64_MAX: they are not */
     bool idle_seen;   /* somebody asked for the status since */
+    struct {
+        uint64_t begin_us, commit_us;        /* of this round */
+        uint64_t work_us_max, commit_us_max; /* longest without its commit, longest commit */
+    } round;
     struct err fatal; /* code != 0: the store failed, end */
     uint64_t refused; /* messages that were malformed or not allowed */
 };
@@ -136,24 +149,20 @@ void shell_durable(struct shell *shell);
 int shell_profile(struct shell *shell, const char *text, uint32_t *ret_id, struct err *err);
 
 /* ---- campaigns.c ---- */
-/* Take over the campaigns of the store's refs. Errors: those of reading; a campaign that cannot
- * be read is logged and left. */
-int campaigns_load(struct shell *shell, struct err *err);
-/* Errors: ERR_CORRUPT, ERR_CONFIG, ERR_NOT_FOUND (a source is missing), ERR_FULL. */
-int campaigns_submit(struct shell *shell, struct span bytes, struct hash *ret_id,
-                     struct err *err);
-/* Hand out actions: from the cache, or to the core. False: nothing is left to plan now. */
-bool campaigns_plan(struct shell *shell);
-void campaigns_result(struct shell *shell, const struct hash *task);
+/* Begin the campaign, in the place of one with the same name. Errors: ERR_CONFIG, ERR_FULL. */
+int campaigns_begin(struct shell *shell, const struct campaign *campaign, const struct hash *id,
+                    enum campaign_will will, struct err *err);
+/* Hand out some actions: from the cache, or to the core. */
+void campaigns_plan(struct shell *shell);
+/* Of a task that campaign number `share` wants; `shared`: perhaps others too. */
+void campaigns_result(struct shell *shell, const struct hash *task, uint32_t share,
+                      bool shared);
 void campaigns_failed(struct shell *shell, const struct hash *task, const char *why);
 bool campaigns_all_over(const struct shell *shell);
 /* "running", "paused", "cancelled", "done", ... */
 const char *campaigns_state_text(const struct campaign_run *run);
 /* NULL: there is none of the name. */
 struct campaign_run *campaigns_find(const struct shell *shell, const char *name);
-/* Change what is wanted of a campaign that is not over: with the next commit durable. Returns
- * the number of its open tasks. */
-uint64_t campaigns_will(struct shell *shell, struct campaign_run *run, enum campaign_will will);
 /* An open task of any campaign by the first digits of its id. Errors: ERR_NOT_FOUND,
  * ERR_INVALID (several). */
 int campaigns_find_task(const struct shell *shell, const char *prefix, struct hash *ret,
@@ -162,9 +171,44 @@ int campaigns_find_task(const struct shell *shell, const char *prefix, struct ha
  * the cache, what had none is asked for again. */
 void campaigns_replan_failed(struct shell *shell);
 void campaigns_done(struct shell *shell);
-/* Is a plan still fed from the store? */
+/* Has some plan more to hand out, or to be fed from the store? */
 bool campaigns_replaying(const struct shell *shell);
 bool campaigns_has(const struct shell *shell, const char *name, const struct hash *id);
+
+/* ---- submit.c: campaigns on their way in ---- */
+struct submissions *submissions_new(void);
+void submissions_free(struct submissions *submissions);
+/* A client's SUBMIT: it is answered when the campaign is durable, or refused. */
+void submit_ask(struct shell *shell, struct span peer, struct span bytes);
+/* Plan this campaign of the store from its beginning. */
+void submit_again(struct shell *shell, const struct hash *id);
+/* Take up the campaigns of the store's refs, all at once. Errors: those of reading; a campaign
+ * that cannot be read is logged and left. */
+int submit_load(struct shell *shell, struct err *err);
+/* Once a round, before its commit; true: there is more to do at once. */
+bool submit_step(struct shell *shell);
+bool submit_pending(const struct shell *shell);
+
+/* ---- wills.c: what is wanted of tasks, when it changes ---- */
+struct wills *wills_new(void);
+void wills_free(struct wills *wills);
+/* Does the campaign want the task now? */
+bool wills_want(const struct campaign_run *run, const struct hash *task);
+/* Change what is wanted of a campaign that is not over: with the next commit durable; its tasks
+ * follow in the next rounds. Returns the number of its open tasks. */
+uint64_t wills_change(struct shell *shell, struct campaign_run *run, enum campaign_will will);
+/* The message goes to the peer when the campaign's tasks have followed. False: they have. */
+bool wills_answer_later(struct shell *shell, const struct campaign_run *run, struct span peer,
+                        const struct message *message);
+/* The planner has left, and is freed here: what only it waited for is cancelled. */
+void wills_retire(struct shell *shell, struct planner *planner);
+void wills_store(struct shell *shell, const struct campaign_run *run);
+/* What was said of the campaign with this id; one with the same name may be another. */
+enum campaign_will wills_load(const struct shell *shell, const char *name,
+                              const struct hash *id);
+/* Once a round; true: there is more to do at once. */
+bool wills_step(struct shell *shell);
+bool wills_pending(const struct shell *shell);
 
 /* ---- gc.c ---- */
 struct collector *collector_new(struct store *store);

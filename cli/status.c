@@ -191,6 +191,13 @@ static void print_broker_metrics(const json_t *root, FILE *out)
     (void)fprintf(out, "wyckmill_up %d\n", json_is_object(broker));
     if (!json_is_object(broker))
         return;
+    metric(out, "round_seconds_max", "gauge",
+           "Longest round of this broker run, without its commit.");
+    (void)fprintf(out, "wyckmill_round_seconds_max %.6f\n",
+                  json_number_value(json_object_get(broker, "round_max_s")));
+    metric(out, "commit_seconds_max", "gauge", "Longest commit of this broker run.");
+    (void)fprintf(out, "wyckmill_commit_seconds_max %.6f\n",
+                  json_number_value(json_object_get(broker, "commit_max_s")));
     metric(out, "uptime_seconds", "gauge", "Age of this broker run.");
     (void)fprintf(out, "wyckmill_uptime_seconds %.3f\n",
                   json_number_value(json_object_get(broker, "uptime_s")));

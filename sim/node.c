@@ -36,6 +36,11 @@ static enum sent port_send(void *context, enum channel channel, struct span peer
     return SENT;
 }
 
+static uint64_t port_clock_us(void *context)
+{
+    return ((const struct sim *)context)->now_us;
+}
+
 static uint64_t port_unix_ms(void *context)
 {
     const struct sim *sim = context;
@@ -61,8 +66,11 @@ static void repair(struct sim *sim, struct store *store)
 
 void sim_broker_start(struct sim *sim)
 {
-    const struct ports ports = {
-        .context = sim, .send = port_send, .unix_ms = port_unix_ms, .log = port_log};
+    const struct ports ports = {.context = sim,
+                                .send = port_send,
+                                .unix_ms = port_unix_ms,
+                                .clock_us = port_clock_us,
+                                .log = port_log};
     struct store *store = NULL;
     struct rng rng = rng_stream(sim->seed, 2, sim->nodes[SIM_BROKER].generation, 0);
     uint64_t epoch = (uint64_t)rng_u32(&rng) << 32 | rng_u32(&rng);

@@ -859,22 +859,41 @@ int walk_hash(const struct walk *walk, struct hash *ret, struct err *err)
     return 0;
 }
 
-int store_each_object(struct store *store,
-                      int (*visit)(void *context, const struct store_info *info), void *context,
-                      struct err *err)
+/* Where ids that begin with these digits begin. Errors: ERR_INVALID. */
+static int walk_from_digits(struct walk *walk, const char *prefix, struct err *err)
 {
-    struct walk walk = {.key_size = 0};
+    static const char digits[] = "0123456789abcdef";
+    size_t n = strlen(prefix);
+    if (strspn(prefix, digits) != n || n >= HASH_HEX_SIZE)
+        return err_set(err, ERR_INVALID, "'%.80s' is no beginning of an id", prefix);
+    *walk = (struct walk){.key_size = (n + 1) / 2};
+    for (size_t i = 0; i < n; i++)
+        walk->key[i / 2] |=
+            (uint8_t)((size_t)(strchr(digits, prefix[i]) - digits) << (i % 2 ? 0 : 4));
+    return 0;
+}
+
+int store_each_object_like(struct store *store, const char *prefix,
+                           int (*visit)(void *context, const struct store_info *info),
+                           void *context, struct err *err)
+{
+    struct walk walk;
     struct span value;
-    int rc;
+    int rc = walk_from_digits(&walk, prefix, err);
+    if (rc != 0)
+        return rc;
     while ((rc = walk_next(store, TABLE_OBJECTS, &walk, &value, err)) == 0) {
         struct store_info info = {0};
         struct place place;
+        char hex[HASH_HEX_SIZE];
         rc = walk_hash(&walk, &info.id, err);
         if (rc == 0)
             rc = place_decode(value, &place, err);
         rest(store);
         if (rc != 0)
             return rc;
+        if (strncmp(hash_hex(&info.id, hex), prefix, strlen(prefix)) != 0)
+            break;
         info.size = place.size;
         memcpy(info.type, place.type, sizeof info.type);
         rc = visit(context, &info);
@@ -883,6 +902,13 @@ int store_each_object(struct store *store,
     }
     rest(store);
     return rc == ERR_NOT_FOUND ? 0 : rc;
+}
+
+int store_each_object(struct store *store,
+                      int (*visit)(void *context, const struct store_info *info), void *context,
+                      struct err *err)
+{
+    return store_each_object_like(store, "", visit, context, err);
 }
 
 int store_each_result(struct store *store,

@@ -98,6 +98,10 @@ int store_append_event(struct store *store, struct span event, uint64_t *ret_seq
 int store_each_object(struct store *store,
                       int (*visit)(void *context, const struct store_info *info), void *context,
                       struct err *err);
+/* Those whose id begins with these hexadecimal digits. Errors: also ERR_INVALID (no digits). */
+int store_each_object_like(struct store *store, const char *prefix,
+                           int (*visit)(void *context, const struct store_info *info),
+                           void *context, struct err *err);
 int store_each_result(struct store *store,
                       int (*visit)(void *context, const struct result *result), void *context,
                       struct err *err);

@@ -471,6 +471,47 @@ static void test_store__walks_see_everything_once(void **state)
     assert_clean(store, 2 * N, N, 0, 0);
 }
 
+struct seen_like {
+    const char *prefix;
+    int n;
+};
+
+static int count_like(void *context, const struct store_info *info)
+{
+    struct seen_like *seen = context;
+    char hex[HASH_HEX_SIZE];
+    assert_int_equal(strncmp(hash_hex(&info->id, hex), seen->prefix, strlen(seen->prefix)), 0);
+    seen->n++;
+    return 0;
+}
+
+/* Every object is under each beginning of its id, and those of one digit are all of them. */
+static void test_store__objects_by_the_beginning_of_their_ids(void **state)
+{
+    struct store *store = store_of(state);
+    enum { N = 200 };
+    int all = 0;
+    for (int i = 0; i < N; i++) {
+        char text[32], hex[HASH_HEX_SIZE];
+        (void)snprintf(text, sizeof text, "object %d", i);
+        struct hash id = put_text(store, text);
+        for (size_t digits = HASH_HEX_SIZE; digits-- > 0;) {
+            hash_hex(&id, hex)[digits] = '\0';
+            struct seen_like seen = {.prefix = hex};
+            assert_int_equal(store_each_object_like(store, hex, count_like, &seen, NULL), 0);
+            assert_true(digits >= 8 ? seen.n == 1 : seen.n >= 1);
+        }
+    }
+    for (int digit = 0; digit < 16; digit++) {
+        const char prefix[] = {"0123456789abcdef"[digit], '\0'};
+        struct seen_like seen = {.prefix = prefix};
+        assert_int_equal(store_each_object_like(store, prefix, count_like, &seen, NULL), 0);
+        all += seen.n;
+    }
+    assert_int_equal(all, N);
+    assert_int_equal(store_each_object_like(store, "xyz", count_like, NULL, NULL), ERR_INVALID);
+}
+
 static void test_store__rebuilt_views_are_the_same(void **state)
 {
     struct store *store = store_of(state);
@@ -573,6 +614,7 @@ int main(void)
         ON_BOTH(test_store__refs_name_objects),
         ON_BOTH(test_store__events_keep_their_order),
         ON_BOTH(test_store__walks_see_everything_once),
+        ON_BOTH(test_store__objects_by_the_beginning_of_their_ids),
         ON_BOTH(test_store__rebuilt_views_are_the_same),
         ON_BOTH(test_store__random_groups_match_a_model),
     };
