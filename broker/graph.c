@@ -321,9 +321,9 @@ bool graph_wants(const struct graph *graph, const struct hash *action)
     return n != NONE && graph->nodes[n].state == NODE_RUNNING;
 }
 
-uint64_t graph_n_wanted(const struct graph *graph)
+uint64_t graph_n_open(const struct graph *graph)
 {
-    return graph->n_wanted;
+    return graph->n_wanted + graph->ready.n - graph->ready.first;
 }
 
 bool graph_next_wanted(const struct graph *graph, uint32_t *cursor, struct hash *ret_action)

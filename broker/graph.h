@@ -46,8 +46,8 @@ int graph_next(struct graph *graph, const struct action **ret_action, struct has
                struct err *err);
 /* Is this action handed out and not over? */
 bool graph_wants(const struct graph *graph, const struct hash *action);
-/* How many are. */
-uint64_t graph_n_wanted(const struct graph *graph);
+/* How many are, or are ready and not handed out yet. */
+uint64_t graph_n_open(const struct graph *graph);
 /* Walk the wanted actions: *cursor 0 at first; false at the end. */
 bool graph_next_wanted(const struct graph *graph, uint32_t *cursor, struct hash *ret_action);
 

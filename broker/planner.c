@@ -601,9 +601,9 @@ bool planner_wants(const struct planner *planner, const struct hash *action)
     return graph_wants(planner->graph, action);
 }
 
-uint64_t planner_n_wanted(const struct planner *planner)
+uint64_t planner_n_open(const struct planner *planner)
 {
-    return graph_n_wanted(planner->graph);
+    return graph_n_open(planner->graph) + planner->campaign.n_sources - planner->n_shards;
 }
 
 bool planner_next_wanted(const struct planner *planner, uint32_t *cursor,

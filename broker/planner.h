@@ -36,8 +36,8 @@ int planner_result(struct planner *planner, const struct hash *action,
 void planner_failed(struct planner *planner, const struct hash *action, const char *why);
 /* Does it still wait for this action? */
 bool planner_wants(const struct planner *planner, const struct hash *action);
-/* How many actions it waits for. */
-uint64_t planner_n_wanted(const struct planner *planner);
+/* How many actions it waits for, or could hand out now. */
+uint64_t planner_n_open(const struct planner *planner);
 /* Walk the actions it waits for: *cursor 0 at first; false at the end. */
 bool planner_next_wanted(const struct planner *planner, uint32_t *cursor,
                          struct hash *ret_action);

@@ -512,6 +512,7 @@ void shell_begin_round(struct shell *shell, uint64_t now_ms)
     shell->now_ms = now_ms;
     shell->round.begin_us = clock_us(shell);
     shell->round.commit_us = 0;
+    shell->round.full = false;
 }
 
 uint64_t shell_end_round(struct shell *shell)
@@ -526,7 +527,7 @@ uint64_t shell_end_round(struct shell *shell)
     more = submit_step(shell) || more;
     more = wills_step(shell) || more;
     commit(shell);
-    if (!shell->fatal.code)
+    if (!shell->fatal.code && !shell->round.full)
         campaigns_plan(shell);
     if (shell->fatal.code)
         return 0; /* nothing goes out that is not on disk */

@@ -102,6 +102,7 @@ struct shell {
     bool idle_seen;   /* somebody asked for the status since */
     struct {
         uint64_t begin_us, commit_us;        /* of this round */
+        bool full;                           /* enough was done: plans wait for the next one */
         uint64_t work_us_max, commit_us_max; /* longest without its commit, longest commit */
     } round;
     struct err fatal; /* code != 0: the store failed, end */

@@ -21,9 +21,9 @@ struct submission {
     struct hash id;
     uint8_t peer[PEER_ID_SIZE_MAX]; /* the client that waits; size 0: the store has it */
     size_t peer_size;
-    struct buf bytes; /* of a client */
+    struct buf bytes;
     struct campaign campaign;
-    bool read; /* `campaign` is */
+    bool read, begun;
     uint32_t checked, missing;
 };
 
@@ -88,15 +88,17 @@ static void end_first(struct shell *shell, const char *problem)
 
 /* ---- steps ---- */
 
-static int read_stored(struct shell *shell, struct submission *submission, struct err *err)
+static int read_campaign(struct shell *shell, struct submission *submission, struct err *err)
 {
-    struct buf bytes = {0};
-    int rc = store_get(shell->store, &submission->id, &bytes, err);
+    int rc = 0;
+    if (submission->peer_size)
+        submission->id = hash_bytes(buf_span(&submission->bytes));
+    else
+        rc = store_get(shell->store, &submission->id, &submission->bytes, err);
     if (rc == 0)
-        rc = campaign_decode(buf_span(&bytes), &submission->campaign, err);
+        rc = campaign_decode(buf_span(&submission->bytes), &submission->campaign, err);
     submission->read = rc == 0;
-    buf_done(&bytes);
-    return rc;
+    return rc == 0 ? campaign_check(&submission->campaign, err) : rc;
 }
 
 static int check_some(struct shell *shell, struct submission *submission, struct err *err)
@@ -140,13 +142,14 @@ static int begin(struct shell *shell, struct submission *submission, struct err 
 {
     const struct campaign *campaign = &submission->campaign;
     const struct hash *id = &submission->id;
-    gc_restart(shell);
-    if (!submission->peer_size)
-        return campaigns_begin(shell, campaign, id, wills_load(shell, campaign->name, id), err);
-    if (is_here(shell, campaign->name, id))
+    bool submitted = submission->peer_size > 0;
+    submission->begun = true;
+    if (submitted && is_here(shell, campaign->name, id))
         return 0;
-    int rc = campaigns_begin(shell, campaign, id, WILL_RUN, err);
-    if (rc)
+    int rc = campaigns_begin(shell, campaign, id,
+                             submitted ? WILL_RUN : wills_load(shell, campaign->name, id), err);
+    gc_restart(shell);
+    if (rc || !submitted)
         return rc;
     const struct campaign_run *run = campaigns_find(shell, campaign->name);
     put_campaign(shell, campaign->name, buf_span(&submission->bytes));
@@ -157,6 +160,15 @@ static int begin(struct shell *shell, struct submission *submission, struct err 
     return 0;
 }
 
+/* What is to be done next of the first one; the large pieces fill a round. */
+static int step(struct shell *shell, struct submission *first, struct err *err)
+{
+    if (first->read && first->checked < first->campaign.n_sources)
+        return check_some(shell, first, err);
+    shell->round.full = true;
+    return first->read ? begin(shell, first, err) : read_campaign(shell, first, err);
+}
+
 bool submit_step(struct shell *shell)
 {
     struct submissions *submissions = shell->submissions;
@@ -164,16 +176,8 @@ bool submit_step(struct shell *shell)
     struct err err = {0};
     if (submissions->n == 0)
         return false;
-    if (!first->read) {
-        if (read_stored(shell, first, &err))
-            end_first(shell, err.text);
-    } else if (first->checked < first->campaign.n_sources) {
-        if (check_some(shell, first, &err))
-            end_first(shell, err.text);
-    } else {
-        (void)begin(shell, first, &err);
+    if (step(shell, first, &err) || first->begun)
         end_first(shell, err.text);
-    }
     return submissions->n > 0;
 }
 
@@ -184,42 +188,22 @@ bool submit_pending(const struct shell *shell)
 
 /* ---- who asks ---- */
 
-static int take(struct shell *shell, struct span peer, struct span bytes, struct hash *ret_id,
-                bool *ret_here, struct err *err)
-{
-    struct submissions *submissions = shell->submissions;
-    struct campaign campaign;
-    int rc = campaign_decode(bytes, &campaign, err);
-    if (rc)
-        return rc;
-    *ret_id = hash_bytes(bytes);
-    rc = campaign_check(&campaign, err);
-    if (rc == 0)
-        *ret_here = is_here(shell, campaign.name, ret_id);
-    if (rc == 0 && !*ret_here && submissions->n_clients == SUBMISSIONS_MAX)
-        rc = err_set(err, ERR_BUSY, "%d campaigns are being taken up, try again in a moment",
-                     SUBMISSIONS_MAX);
-    if (rc || *ret_here) {
-        campaign_done(&campaign);
-        return rc;
-    }
-    struct submission *submission = append(submissions, ret_id);
-    memcpy(submission->peer, peer.data, peer.size);
-    submission->peer_size = peer.size;
-    submission->campaign = campaign;
-    submission->read = true;
-    buf_append(&submission->bytes, bytes.data, bytes.size);
-    submissions->n_clients++;
-    return 0;
-}
-
 void submit_ask(struct shell *shell, struct span peer, struct span bytes)
 {
-    struct hash id = {0};
-    struct err err = {0};
-    bool here = false;
-    if (take(shell, peer, bytes, &id, &here, &err) || here)
-        answer(shell, peer, &id, err.text);
+    static const struct hash none;
+    struct submissions *submissions = shell->submissions;
+    if (submissions->n_clients == SUBMISSIONS_MAX) {
+        struct err err;
+        (void)err_set(&err, ERR_BUSY, "%d campaigns are being taken up, try again in a moment",
+                      SUBMISSIONS_MAX);
+        answer(shell, peer, &none, err.text);
+        return;
+    }
+    struct submission *submission = append(submissions, &none);
+    memcpy(submission->peer, peer.data, peer.size);
+    submission->peer_size = peer.size;
+    buf_append(&submission->bytes, bytes.data, bytes.size);
+    submissions->n_clients++;
 }
 
 void submit_again(struct shell *shell, const struct hash *id)

@@ -203,7 +203,7 @@ uint64_t wills_change(struct shell *shell, struct campaign_run *run, enum campai
     wills_store(shell, run);
     record_campaign(shell, events[will], run);
     (void)begin(shell, run->planner);
-    uint64_t n = planner_n_wanted(run->planner);
+    uint64_t n = planner_n_open(run->planner);
     shell_log(shell, LOG_NEWS, "campaign '%s' is %s: %llu open tasks", run->name, events[will],
               (unsigned long long)n);
     return n;
