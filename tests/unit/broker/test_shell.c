@@ -447,6 +447,15 @@ static uint32_t work(struct link *link, struct done *done, uint32_t acks, int wa
 
 enum { PLANNED = 2 + 1 + 1 + 2 + 2 * 2 * 3 + 1 };
 
+static bool is_over(struct link *link, const char *name)
+{
+    json_t *root = status(link);
+    bool over =
+        strcmp(json_string_value(json_object_get(campaign_in(root, name), "state")), "running");
+    json_decref(root);
+    return over;
+}
+
 static void test_broker__runs_a_campaign_to_its_end(void **state)
 {
     struct bench *bench = *state;
@@ -472,6 +481,8 @@ static void test_broker__runs_a_campaign_to_its_end(void **state)
 
     /* Again: nothing to do. More candidates wanted: only ranking and a further round. */
     (void)submit(&link, "one", 16);
+    while (!is_over(&link, "one"))
+        ;
     root = status(&link);
     assert_int_equal(number(campaign_in(root, "one"), "cached"), PLANNED);
     check_text(campaign_in(root, "one"), "state", "done");
@@ -487,15 +498,6 @@ static void test_broker__runs_a_campaign_to_its_end(void **state)
     assert_int_equal(broker_end(bench, SIGTERM), 0);
     assert_int_equal(broker_find(bench->folder, &address, NULL), ERR_NOT_FOUND);
     link_close(&link);
-}
-
-static bool is_over(struct link *link, const char *name)
-{
-    json_t *root = status(link);
-    bool over =
-        strcmp(json_string_value(json_object_get(campaign_in(root, name), "state")), "running");
-    json_decref(root);
-    return over;
 }
 
 static int count_ok(void *context, uint64_t sequence, struct span event)
@@ -1048,6 +1050,16 @@ static void restart(struct bench *bench, struct link *link)
     *link = link_open(bench);
 }
 
+/* Until so many tasks are leased. */
+static void wait_for_leases(struct link *link, json_int_t n)
+{
+    for (json_int_t leased = -1; leased != n;) {
+        json_t *root = status(link);
+        leased = number(json_object_get(root, "tasks"), "leased");
+        json_decref(root);
+    }
+}
+
 /* Paused stays paused over a kill of the broker; what another campaign wants runs on. */
 static void test_broker__paused_campaign_begins_nothing(void **state)
 {
@@ -1071,6 +1083,7 @@ static void test_broker__paused_campaign_begins_nothing(void **state)
     check_state(&link, "two", "done");
     check_state(&link, "one", "done"); /* what others compute counts */
     (void)submit(&link, "three", 17);  /* a round more */
+    wait_for_leases(&link, 1);
     assert_int_equal(order(&link, ORDER_PAUSE, "three", ""), 1);
     assert_int_equal(work(&link, &done, 1, 200), 1); /* what was leased before */
     assert_int_equal(order(&link, ORDER_RESUME, "three", ""), 4);
