@@ -75,6 +75,7 @@ struct broker_core *broker_core_new(const struct broker_limits *limits)
     heap_init(&core->waiting, task_position, core);
     heap_init(&core->repeats, lease_position, core);
     heap_init(&core->silences, worker_position, core);
+    core_races_init(core);
     return core;
 }
 
@@ -95,6 +96,7 @@ void broker_core_free(struct broker_core *core)
     heap_done(&core->waiting);
     heap_done(&core->repeats);
     heap_done(&core->silences);
+    core_races_done(core);
     tasks_done(&core->tasks);
     free(core);
 }
@@ -146,8 +148,9 @@ static bool fits(const struct class *class, uint32_t kinds, uint32_t profile_id)
            (class->profile_id == 0 || class->profile_id == profile_id);
 }
 
-/* Is it the worker that the class avoids, and would another one take its tasks? */
-static bool is_avoided(const struct broker_core *core, const struct class *class, uint32_t w)
+/* Is it the worker that the class avoids, and would another one but `except` take its tasks? */
+static bool is_avoided(const struct broker_core *core, const struct class *class, uint32_t w,
+                       uint32_t except)
 {
     if (class->avoid != core->workers[w].number + 1 || class->avoid == 0)
         return false;
@@ -155,6 +158,9 @@ static bool is_avoided(const struct broker_core *core, const struct class *class
     for (uint32_t g = 0; g < core->n_groups; g++)
         if (fits(class, core->groups[g]->kinds, core->groups[g]->profile_id))
             others += core->groups[g]->n_open;
+    const struct worker *no = except == NONE ? NULL : &core->workers[except];
+    if (no && no->open && fits(class, no->kinds, no->profile_id))
+        others--;
     return others > core->workers[w].open;
 }
 
@@ -174,7 +180,7 @@ static uint32_t task_for(const struct broker_core *core, uint32_t w)
         const struct class *class = core->classes[i];
         const struct heap_entry *top = heap_top(&class->active);
         if (top && fits(class, worker->kinds, worker->profile_id) &&
-            !is_avoided(core, class, w) && (has_idle_slot(worker) || is_quick(class)) &&
+            !is_avoided(core, class, w, NONE) && (has_idle_slot(worker) || is_quick(class)) &&
             (!best || core_ready_before(core, top, best)))
             best = top;
     }
@@ -187,18 +193,31 @@ static void worker_fill(struct broker_core *core, uint32_t w)
         core_lease_begin(core, t, w);
 }
 
+/* The first worker of the ring that would take a task of the class and is not `except`; NONE.
+ * It is one of the first three. */
+static uint32_t worker_of_ring(const struct broker_core *core, uint32_t first,
+                               const struct class *class, uint32_t except)
+{
+    uint32_t w = first;
+    do {
+        if (w != except && !is_avoided(core, class, w, except))
+            return w;
+        w = core->workers[w].next;
+    } while (w != first);
+    return NONE;
+}
+
 /* The least loaded worker of the group, of a load under *limit, that would take a task of the
- * class; then *limit is its load. NONE. */
+ * class and is not `except`; then *limit is its load. NONE. */
 static uint32_t worker_in(const struct broker_core *core, const struct group *group,
-                          const struct class *class, int *limit)
+                          const struct class *class, uint32_t except, int *limit)
 {
     for (uint64_t loads = group->loads; loads; loads &= loads - 1) {
         int load = __builtin_ctzll(loads);
-        uint32_t first = group->rings[load];
         if (load >= *limit)
             return NONE;
-        uint32_t w = is_avoided(core, class, first) ? core->workers[first].next : first;
-        if (is_avoided(core, class, w)) /* alone in its ring */
+        uint32_t w = worker_of_ring(core, group->rings[load], class, except);
+        if (w == NONE)
             continue;
         *limit = load;
         return w;
@@ -206,19 +225,31 @@ static uint32_t worker_in(const struct broker_core *core, const struct group *gr
     return NONE;
 }
 
-/* The least loaded worker that would take a task of the class; NONE. */
-static uint32_t worker_for(const struct broker_core *core, const struct class *class)
+/* The least loaded worker, of a load under `limit`, that would take a task of the class and is
+ * not `except`; NONE. */
+static uint32_t worker_under(const struct broker_core *core, const struct class *class,
+                             uint32_t except, int limit)
 {
-    int limit = is_quick(class) ? LOADS : LOAD_FULL_SLOTS;
     uint32_t best = NONE;
     for (uint32_t g = 0; g < core->n_groups; g++) {
         const struct group *group = core->groups[g];
         if (!fits(class, group->kinds, group->profile_id))
             continue;
-        uint32_t w = worker_in(core, group, class, &limit);
+        uint32_t w = worker_in(core, group, class, except, &limit);
         best = w != NONE ? w : best;
     }
     return best;
+}
+
+static uint32_t worker_for(const struct broker_core *core, const struct class *class)
+{
+    return worker_under(core, class, NONE, is_quick(class) ? LOADS : LOAD_FULL_SLOTS);
+}
+
+uint32_t core_worker_idle(const struct broker_core *core, const struct class *class,
+                          uint32_t except)
+{
+    return worker_under(core, class, MUTANT(RACE_AT_HOME) ? NONE : except, LOAD_FULL_SLOTS);
 }
 
 /* A worker went: those who avoid somebody may have nobody else now. */
@@ -486,6 +517,8 @@ static int on_tick(struct broker_core *core, const struct broker_event *event, s
             task_ready(core, t);
         } else if ((top = due(core, &core->repeats))) {
             core_lease_send(core, top->item, true);
+        } else if ((top = due(core, &core->races))) {
+            core_race_look(core, top->item);
         } else {
             break;
         }
@@ -675,7 +708,7 @@ static void class_measure(struct broker_core *core, uint32_t l)
 }
 
 static void result_accept(struct broker_core *core, uint32_t t,
-                          const struct broker_event *event)
+                          const struct broker_event *event, bool raced)
 {
     struct task *task = tasks_at(&core->tasks, t);
     if (task->state == TASK_PERSISTING && !MUTANT(RESULT_WHILE_PERSISTING))
@@ -684,6 +717,7 @@ static void result_accept(struct broker_core *core, uint32_t t,
     core_state_set(core, task, TASK_PERSISTING);
     task->persist_worker = event->worker;
     task->persist_attempt = event->attempt;
+    task->persist_raced = raced;
     core_emit(core, (struct broker_action){.type = BROKER_ACTION_PERSIST,
                                            .worker = event->worker,
                                            .task = task->id,
@@ -722,7 +756,10 @@ static int on_result(struct broker_core *core, const struct broker_event *event,
 
     core_worker_seen(core, w);
     uint32_t l = t == TASK_NONE ? NONE : core_lease_find(core, t, w, event->attempt);
+    bool raced = l != NONE && core->leases[l].raced;
     if (l != NONE) {
+        if (event->end == ATTEMPT_OK)
+            core_race_measure(core, l);
         class_measure(core, l);
         core_lease_end(core, l);
     } else {
@@ -734,7 +771,7 @@ static int on_result(struct broker_core *core, const struct broker_event *event,
                                                .task = event->task,
                                                .attempt = event->attempt});
     if (t != TASK_NONE && event->end == ATTEMPT_OK)
-        result_accept(core, t, event);
+        result_accept(core, t, event, raced);
     else if (l != NONE)
         result_failed(core, t, w, event);
     else
@@ -764,6 +801,7 @@ static int on_result_durable(struct broker_core *core, const struct broker_event
     emit_ack(core, task->persist_worker, &task->id, task->persist_attempt);
     core_emit(core, (struct broker_action){.type = BROKER_ACTION_DONE, .task = task->id});
     core->counts.done++;
+    core->counts.races_won += task->persist_raced;
     judge_workers(core, task);
     task_forget(core, t);
     return 0;
@@ -867,9 +905,10 @@ int broker_core_task(const struct broker_core *core, const struct hash *id,
 
 uint64_t broker_core_deadline_ms(const struct broker_core *core)
 {
-    const struct heap *const timers[] = {&core->silences, &core->waiting, &core->repeats};
+    const struct heap *const timers[] = {&core->silences, &core->waiting, &core->repeats,
+                                         &core->races};
     uint64_t deadline_ms = UINT64_MAX;
-    for (int i = 0; i < 3; i++) {
+    for (int i = 0; i < 4; i++) {
         const struct heap_entry *top = heap_top(timers[i]);
         if (top && top->major < deadline_ms)
             deadline_ms = top->major;

@@ -23,6 +23,11 @@
  * A task may be held (its campaign is paused): what runs goes on, nothing of it is leased anew.
  * A worker may be drained: it keeps what it has and gets nothing new; action DRAIN tells it so.
  *
+ * An attempt that takes much longer than others of its kind for its share gets a rival, on
+ * another worker that has an idle slot and nothing else to do; never a second one, and none
+ * while the task is held. The share pays for it like for any other. The first durable result
+ * wins, and the other attempt is revoked; when one of the two ends badly, the other goes on.
+ *
  * A worker fills its slots first; beyond them, up to its credit, it gets tasks in advance only
  * of a class that is known to be quick (BROKER_PREFETCH_MS), so that no long task waits behind
  * another while a slot elsewhere is idle. A LEASE is repeated, with growing pauses, while it
@@ -55,6 +60,7 @@ struct broker_limits {
     uint64_t lease_ms;   /* silence after which a lease returns; renewed by heartbeats */
     uint64_t worker_ms;  /* silence after which a worker is gone */
     uint64_t backoff_ms; /* before a crashed task is ready again; doubles per crash */
+    uint64_t race_ms;    /* an attempt that takes less is never raced; 0: none is */
 };
 
 /* How an attempt ended, as the worker reports it. */
@@ -136,6 +142,7 @@ struct broker_action {
     enum attempt_end end;
     uint64_t lease_ms;
     bool again;                              /* LEASE: a repetition of one already sent */
+    bool raced;                              /* LEASE: a rival of another attempt */
     uint32_t crashed_on[BROKER_CRASHES_MAX]; /* QUARANTINE: workers, in order */
     uint32_t
         proofs; /* DRAIN: tasks that ended badly there and well elsewhere; 0: was asked for */
@@ -163,6 +170,7 @@ struct broker_counts {
     uint64_t done, failed, quarantined, cancelled; /* so far */
     uint64_t workers /* now */, workers_ever;
     uint64_t leases /* now */, leases_ever, attempts_lost, late_results;
+    uint64_t races, races_won; /* so far: rivals begun, and those whose result counted */
 };
 void broker_core_counts(const struct broker_core *core, struct broker_counts *ret);
 

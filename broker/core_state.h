@@ -4,9 +4,10 @@
  * Everything is numbered slots in arrays; queues and timers are heaps, so an event costs
  * O(log n), whatever is queued.
  *
- * At rest no ready task has a worker that would take it. So only two things start leases: a
- * task that becomes ready looks for a worker (task_ready), and a worker that has room looks for
- * tasks (worker_fill). */
+ * At rest no ready task has a worker that would take it. So only three things start leases: a
+ * task that becomes ready looks for a worker (task_ready), a worker that has room looks for
+ * tasks (worker_fill), and at rest an attempt that is late gets a rival in a slot that is still
+ * idle (core_race_look). */
 #ifndef WYCKMILL_BROKER_CORE_STATE_H
 #define WYCKMILL_BROKER_CORE_STATE_H
 
@@ -32,9 +33,11 @@ struct lease {
     uint32_t task_next;  /* next lease of the same task */
     uint32_t prev, next; /* of the same worker: a ring, oldest first; `next` also: next free */
     uint32_t position;   /* in `repeats` */
-    uint32_t share;      /* who pays */
-    uint64_t charged;    /* so far */
-    bool at_once;        /* a slot was idle when it began */
+    uint32_t race_position; /* in `races` */
+    uint32_t share;         /* who pays */
+    uint64_t charged;       /* so far */
+    bool at_once;           /* a slot was idle when it began */
+    bool raced;             /* it began as a rival of another one */
 };
 
 struct worker {
@@ -79,8 +82,9 @@ struct queue {
 };
 
 struct share {
-    uint64_t pass;   /* slot time it has had, by its weight */
-    uint32_t queues; /* the first */
+    uint64_t pass;      /* slot time it has had, by its weight */
+    uint32_t queues;    /* the first */
+    struct pace *paces; /* what its tasks take (core_race.c) */
     uint32_t n_ready;
     int32_t boost; /* weight 2^boost */
 };
@@ -113,6 +117,7 @@ struct broker_core {
     struct heap waiting;  /* tasks, by end of backoff */
     struct heap repeats;  /* leases, by the time to send them again */
     struct heap silences; /* workers, by a time before which they cannot be silent too long */
+    struct heap races;    /* leases, by the time to see whether they are late */
 };
 
 static inline bool has_idle_slot(const struct worker *worker)
@@ -125,6 +130,11 @@ void core_emit(struct broker_core *core, struct broker_action action);
 void core_state_set(struct broker_core *core, struct task *task, enum task_state state);
 /* Out of the queue that its state stands for. */
 void core_task_dequeue(struct broker_core *core, uint32_t t);
+
+/* A worker with an idle slot that would take a task of the class, the least loaded first, but
+ * not worker `except`; NONE. */
+uint32_t core_worker_idle(const struct broker_core *core, const struct class *class,
+                          uint32_t except);
 
 /* ---- core_workers.c ---- */
 /* NONE: no worker has the shell's number. */
@@ -153,7 +163,7 @@ void core_worker_watch(struct broker_core *core, uint32_t w);
 void core_worker_seen(struct broker_core *core, uint32_t w);
 
 /* ---- core_leases.c ---- */
-/* The next attempt of a ready task goes to worker `w`. */
+/* The next attempt of a ready task, or a rival of the one that runs, goes to worker `w`. */
 void core_lease_begin(struct broker_core *core, uint32_t t, uint32_t w);
 void core_lease_send(struct broker_core *core, uint32_t l, bool again);
 /* The lease is over; what becomes of its task and worker is the caller's business. */
@@ -177,5 +187,16 @@ void core_share_charge(struct broker_core *core, uint32_t share, uint64_t amount
 /* The lease begins (`at_once`: in an idle slot), and is over: its share pays. */
 void core_share_begin(struct broker_core *core, struct lease *lease, bool at_once);
 void core_share_end(struct broker_core *core, const struct lease *lease);
+
+/* ---- core_race.c ---- */
+void core_races_init(struct broker_core *core);
+void core_races_done(struct broker_core *core);
+/* From the beginning of a lease to its end. */
+void core_race_watch(struct broker_core *core, uint32_t l);
+void core_race_unwatch(struct broker_core *core, uint32_t l);
+/* The lease ends with a result: its kind takes so long. */
+void core_race_measure(struct broker_core *core, uint32_t l);
+/* Its timer is due: if it is late it gets a rival. */
+void core_race_look(struct broker_core *core, uint32_t l);
 
 #endif

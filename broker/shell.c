@@ -560,7 +560,8 @@ int shell_new(const struct broker_options *options, struct store *store, uint64_
         .epoch = epoch | 1, /* 0 is no epoch */
         .limits = {.lease_ms = asked->lease_ms ? asked->lease_ms : BROKER_LEASE_MS,
                    .worker_ms = asked->worker_ms ? asked->worker_ms : BROKER_WORKER_MS,
-                   .backoff_ms = asked->backoff_ms ? asked->backoff_ms : BROKER_BACKOFF_MS},
+                   .backoff_ms = asked->backoff_ms ? asked->backoff_ms : BROKER_BACKOFF_MS,
+                   .race_ms = asked->race_ms ? asked->race_ms : BROKER_RACE_MS},
         .idle_ms = UINT64_MAX,
         .commit_ms = UINT64_MAX};
     shell->core = broker_core_new(&shell->limits);

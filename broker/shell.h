@@ -204,6 +204,7 @@ void blobs_get(struct shell *shell, struct span peer, const struct message_blob_
 /* ---- records.c ---- */
 /* Entries of the store's event log. All are canonical maps with "epoch", "event" and "time"
  * (Unix ms); see docs/events.md. */
+/* `action` is LEASE or REVOKE. */
 void record_lease(struct shell *shell, const struct broker_action *action, const char *worker);
 void record_attempt(struct shell *shell, const struct hash *task, uint32_t attempt,
                     enum attempt_end end, const char *worker,

@@ -38,11 +38,12 @@ static json_t *broker_json(const struct shell *shell)
 
 static json_t *tasks_json(const struct shell *shell, const struct broker_counts *counts)
 {
-    return json_pack("{s:o,s:o,s:o,s:o,s:o,s:o,s:o}", "ready", integer(counts->ready),
+    return json_pack("{s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o}", "ready", integer(counts->ready),
                      "waiting", integer(counts->waiting), "held", integer(counts->held),
                      "leased", integer(counts->leased + counts->persisting), "done",
                      integer(counts->done), "failed", integer(counts->failed), "quarantined",
-                     integer(shell->quarantined));
+                     integer(shell->quarantined), "races", integer(counts->races), "races_won",
+                     integer(counts->races_won));
 }
 
 static json_t *worker_json(const struct shell *shell, const struct peer *peer,

@@ -39,6 +39,7 @@ struct task {
     uint8_t crashes;
     uint32_t crashed_on[3]; /* numbers of workers, as many as crashes; the last ones */
     bool held;              /* when it is not leased or persisting it is TASK_HELD */
+    bool persist_raced;     /* that attempt was the rival */
 };
 
 struct tasks {
