@@ -148,9 +148,13 @@ static bool fits(const struct class *class, uint32_t kinds, uint32_t profile_id)
            (class->profile_id == 0 || class->profile_id == profile_id);
 }
 
-/* Is it the worker that the class avoids, and would another one but `except` take its tasks? */
-static bool is_avoided(const struct broker_core *core, const struct class *class, uint32_t w,
-                       uint32_t except)
+bool core_fits(const struct class *class, const struct group *group)
+{
+    return fits(class, group->kinds, group->profile_id);
+}
+
+bool core_is_avoided(const struct broker_core *core, const struct class *class, uint32_t w,
+                     uint32_t except)
 {
     if (class->avoid != core->workers[w].number + 1 || class->avoid == 0)
         return false;
@@ -180,11 +184,12 @@ static uint32_t task_for(const struct broker_core *core, uint32_t w)
         const struct class *class = core->classes[i];
         const struct heap_entry *top = heap_top(&class->active);
         if (top && fits(class, worker->kinds, worker->profile_id) &&
-            !is_avoided(core, class, w, NONE) && (has_idle_slot(worker) || is_quick(class)) &&
+            !core_is_avoided(core, class, w, NONE) &&
+            (has_idle_slot(worker) || is_quick(class)) &&
             (!best || core_ready_before(core, top, best)))
             best = top;
     }
-    return best ? heap_top(&core->queues[best->item]->tasks)->item : NONE;
+    return best ? core_near_task(core, &core->queues[best->item]->tasks, w) : NONE;
 }
 
 static void worker_fill(struct broker_core *core, uint32_t w)
@@ -200,7 +205,7 @@ static uint32_t worker_of_ring(const struct broker_core *core, uint32_t first,
 {
     uint32_t w = first;
     do {
-        if (w != except && !is_avoided(core, class, w, except))
+        if (w != except && !core_is_avoided(core, class, w, except))
             return w;
         w = core->workers[w].next;
     } while (w != first);
@@ -271,6 +276,9 @@ static void task_ready(struct broker_core *core, uint32_t t)
     const struct class *class = core->classes[task->class];
     core_state_set(core, task, TASK_READY);
     core_ready_push(core, t);
+    uint32_t near = core_near_worker(core, t);
+    if (near != NONE)
+        worker_fill(core, near);
     /* A worker that just got room may prefer another task: then the next one is asked. */
     for (uint32_t w; task->state == TASK_READY && (w = worker_for(core, class)) != NONE;)
         worker_fill(core, w);
@@ -582,6 +590,7 @@ static int on_task_add(struct broker_core *core, const struct broker_event *even
     task->sequence = core->sequence++;
     core->states[TASK_FREE]++; /* balances state_set */
     task->held = event->held;
+    core_near_describe(core, task, event);
     if (task->held)
         core_state_set(core, task, TASK_HELD);
     else
@@ -755,6 +764,8 @@ static int on_result(struct broker_core *core, const struct broker_event *event,
                        event->worker, event->attempt);
 
     core_worker_seen(core, w);
+    if (event->end == ATTEMPT_OK)
+        core_near_made(core, w, event);
     uint32_t l = t == TASK_NONE ? NONE : core_lease_find(core, t, w, event->attempt);
     bool raced = l != NONE && core->leases[l].raced;
     if (l != NONE) {

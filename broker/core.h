@@ -28,6 +28,10 @@
  * while the task is held. The share pays for it like for any other. The first durable result
  * wins, and the other attempt is revoked; when one of the two ends badly, the other goes on.
  *
+ * Of the workers with an idle slot the one gets a task that has most bytes of its large inputs,
+ * and of tasks of the same kind, share and priority a worker gets the one of which it has most:
+ * as far as the core knows what it has, and as far as nobody waits long for that.
+ *
  * A worker fills its slots first; beyond them, up to its credit, it gets tasks in advance only
  * of a class that is known to be quick (BROKER_PREFETCH_MS), so that no long task waits behind
  * another while a slot elsewhere is idle. A LEASE is repeated, with growing pauses, while it
@@ -54,6 +58,7 @@ enum {
     BROKER_PROOF = 4,          /* weight of a proof against a worker; a good result weighs -1 */
     BROKER_GUILT_MAX = 16,     /* then it is drained */
     BROKER_TICK_WORK_MAX = 256, /* timers handled per event; the rest at the next TICK */
+    BROKER_BLOBS_MAX = 3,       /* inputs of a task that are looked at */
 };
 
 struct broker_limits {
@@ -61,6 +66,7 @@ struct broker_limits {
     uint64_t worker_ms;  /* silence after which a worker is gone */
     uint64_t backoff_ms; /* before a crashed task is ready again; doubles per crash */
     uint64_t race_ms;    /* an attempt that takes less is never raced; 0: none is */
+    uint64_t near_bytes; /* smaller inputs do not count in who gets a task */
 };
 
 /* How an attempt ended, as the worker reports it. */
@@ -99,6 +105,12 @@ enum broker_event_type {
 
 const char *broker_event_text(enum broker_event_type type);
 
+/* An object that is large enough to matter where it is. */
+struct broker_blob {
+    uint64_t size; /* 0: none */
+    uint32_t key;  /* of its id, not 0; equal ones count as the same object */
+};
+
 struct broker_event {
     enum broker_event_type type;
     uint64_t now_ms;  /* monotonic; an earlier time than before counts as no time passed */
@@ -114,8 +126,10 @@ struct broker_event {
     uint32_t share;      /* number of the campaign, 0..BROKER_SHARES_MAX-1 */
     int32_t priority;    /* within the share: higher first, then first come; between shares the
                             weight: each step doubles it, from -8 to 8 */
-    bool held;           /* TASK_ADD: it begins held; no effect on one that is there */
-    bool drained;        /* WORKER_READY: it was told to leave */
+    struct broker_blob blobs[BROKER_BLOBS_MAX]; /* TASK_ADD: its largest inputs; RESULT, when
+                            the end is ATTEMPT_OK: outputs, which the worker keeps */
+    bool held;    /* TASK_ADD: it begins held; no effect on one that is there */
+    bool drained; /* WORKER_READY: it was told to leave */
 };
 
 enum broker_action_type {

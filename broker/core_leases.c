@@ -69,6 +69,7 @@ void core_lease_begin(struct broker_core *core, uint32_t t, uint32_t w)
     core->counts.leases_ever++;
     core_worker_list(core, w);
     core_race_watch(core, l);
+    core_near_leased(core, t, w);
     core_lease_send(core, l, false);
 }
 

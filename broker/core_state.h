@@ -22,6 +22,7 @@ enum {
     LOADS = 64,
     REPEAT_DOUBLINGS_MAX = 6,
     MEAN_UNIT = 16, /* fixed point of the mean time per task */
+    WORKER_BLOBS = 32,
 };
 
 /* One attempt in the hands of a worker. */
@@ -53,6 +54,7 @@ struct worker {
     bool draining; /* gets nothing new */
     bool open;     /* neither: counted in its group */
     uint32_t guilt, proofs;
+    uint32_t blobs[WORKER_BLOBS]; /* keys of what it has, used last first */
 };
 
 /* Workers that can run the same: those with room, in rings by load, first come first. */
@@ -136,6 +138,11 @@ void core_task_dequeue(struct broker_core *core, uint32_t t);
 uint32_t core_worker_idle(const struct broker_core *core, const struct class *class,
                           uint32_t except);
 
+bool core_fits(const struct class *class, const struct group *group);
+/* Is it the worker that the class avoids, and would another one but `except` take its tasks? */
+bool core_is_avoided(const struct broker_core *core, const struct class *class, uint32_t w,
+                     uint32_t except);
+
 /* ---- core_workers.c ---- */
 /* NONE: no worker has the shell's number. */
 uint32_t core_worker_find(const struct broker_core *core, uint32_t number);
@@ -187,6 +194,19 @@ void core_share_charge(struct broker_core *core, uint32_t share, uint64_t amount
 /* The lease begins (`at_once`: in an idle slot), and is over: its share pays. */
 void core_share_begin(struct broker_core *core, struct lease *lease, bool at_once);
 void core_share_end(struct broker_core *core, const struct lease *lease);
+
+/* ---- core_near.c ---- */
+/* The inputs of a task that was added. */
+void core_near_describe(const struct broker_core *core, struct task *task,
+                        const struct broker_event *event);
+/* The worker gets the task, so it gets its inputs; it made what the event tells. */
+void core_near_leased(struct broker_core *core, uint32_t t, uint32_t w);
+void core_near_made(struct broker_core *core, uint32_t w, const struct broker_event *event);
+/* The worker with an idle slot that would take the task and has most of its inputs; NONE:
+ * nobody has any. */
+uint32_t core_near_worker(const struct broker_core *core, uint32_t t);
+/* The first of the queue, or one close behind of which the worker has more. */
+uint32_t core_near_task(const struct broker_core *core, const struct heap *tasks, uint32_t w);
 
 /* ---- core_race.c ---- */
 void core_races_init(struct broker_core *core);

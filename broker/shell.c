@@ -267,6 +267,8 @@ static void on_outcome(struct shell *shell, struct span id, const struct message
             message_text_set(&outcome.message, err.text);
         } else {
             report.result = &result;
+            for (uint32_t i = 0; i < result.n_outputs; i++)
+                blobs_weigh(shell, &result.outputs[i].id, result.outputs[i].size, &event);
         }
     }
     if (shell_step(shell, event, &report, &err))
@@ -561,7 +563,8 @@ int shell_new(const struct broker_options *options, struct store *store, uint64_
         .limits = {.lease_ms = asked->lease_ms ? asked->lease_ms : BROKER_LEASE_MS,
                    .worker_ms = asked->worker_ms ? asked->worker_ms : BROKER_WORKER_MS,
                    .backoff_ms = asked->backoff_ms ? asked->backoff_ms : BROKER_BACKOFF_MS,
-                   .race_ms = asked->race_ms ? asked->race_ms : BROKER_RACE_MS},
+                   .race_ms = asked->race_ms ? asked->race_ms : BROKER_RACE_MS,
+                   .near_bytes = asked->near_bytes ? asked->near_bytes : BROKER_NEAR_BYTES},
         .idle_ms = UINT64_MAX,
         .commit_ms = UINT64_MAX};
     shell->core = broker_core_new(&shell->limits);

@@ -89,10 +89,11 @@ struct shell {
 
     uint64_t executed, cached, failed; /* results and failures of this run */
     bool submitted, stop, stop_workers;
-    uint64_t idle_ms; /* since when all campaigns are over; UINT64_MAX: they are not */
-    bool idle_seen;   /* somebody asked for the status since */
-    struct err fatal; /* code != 0: the store failed, end */
-    uint64_t refused; /* messages that were malformed or not allowed */
+    uint64_t idle_ms;    /* since when all campaigns are over; UINT64_MAX: they are not */
+    bool idle_seen;      /* somebody asked for the status since */
+    struct err fatal;    /* code != 0: the store failed, end */
+    uint64_t refused;    /* messages that were malformed or not allowed */
+    uint64_t sent_bytes; /* of objects */
 };
 
 /* ---- shell.c ---- */
@@ -200,6 +201,9 @@ struct uploads *uploads_new(void);
 void uploads_free(struct uploads *uploads);
 void blobs_put(struct shell *shell, struct span peer, const struct message_blob_put *put);
 void blobs_get(struct shell *shell, struct span peer, const struct message_blob_get *get);
+/* The event tells the core of the largest objects among those that it is called with. */
+void blobs_weigh(const struct shell *shell, const struct hash *id, uint64_t size,
+                 struct broker_event *event);
 
 /* ---- records.c ---- */
 /* Entries of the store's event log. All are canonical maps with "epoch", "event" and "time"

@@ -31,9 +31,10 @@ static json_t *broker_json(const struct shell *shell)
 {
     char epoch[20];
     (void)snprintf(epoch, sizeof epoch, "%016llx", (unsigned long long)shell->epoch);
-    return json_pack("{s:s,s:I,s:s,s:f,s:b}", "endpoint", shell->address.endpoint, "pid",
+    return json_pack("{s:s,s:I,s:s,s:f,s:b,s:o}", "endpoint", shell->address.endpoint, "pid",
                      (json_int_t)getpid(), "epoch", epoch, "uptime_s",
-                     (double)shell->now_ms / 1000, "keys", shell->options->keys != NULL);
+                     (double)shell->now_ms / 1000, "keys", shell->options->keys != NULL,
+                     "sent_bytes", integer(shell->sent_bytes));
 }
 
 static json_t *tasks_json(const struct shell *shell, const struct broker_counts *counts)

@@ -120,9 +120,10 @@ static void print_broker(const json_t *root, FILE *out)
                   number(tasks, "quarantined"));
     (void)fprintf(out,
                   "this run %lld executed, %lld from the cache, %lld failed, %lld raced (%lld "
-                  "won by the rival)\n",
+                  "won by the rival), %.1f MB of objects sent\n",
                   number(root, "executed"), number(root, "cached"), number(root, "failed"),
-                  number(tasks, "races"), number(tasks, "races_won"));
+                  number(tasks, "races"), number(tasks, "races_won"),
+                  1e-6 * (double)number(broker, "sent_bytes"));
 }
 
 void status_show(const json_t *root, FILE *out)
@@ -203,6 +204,8 @@ static void print_broker_metrics(const json_t *root, FILE *out)
                       number(tasks, states[i]));
     metric(out, "quarantined_tasks", "gauge", "Tasks in quarantine.");
     (void)fprintf(out, "wyckmill_quarantined_tasks %lld\n", number(tasks, "quarantined"));
+    metric(out, "sent_bytes_total", "counter", "Bytes of objects sent to workers and clients.");
+    (void)fprintf(out, "wyckmill_sent_bytes_total %lld\n", number(broker, "sent_bytes"));
     metric(out, "races_total", "counter", "Attempts that took long and got a rival.");
     (void)fprintf(out, "wyckmill_races_total %lld\n", number(tasks, "races"));
     metric(out, "races_won_total", "counter", "Of them, those that the rival won.");

@@ -20,7 +20,8 @@ enum {
     SIM_WORKER_FIRST = 2,
     SIM_PART_BYTES = 96, /* objects travel in parts of this size: several each */
     SIM_PEER_SIZE = 8,
-    SIM_RACE_MS = 300, /* unknown kinds are raced after 1800 times that: 9 minutes */
+    SIM_NEAR_BYTES = 100, /* so that most objects count */
+    SIM_RACE_MS = 300,    /* unknown kinds are raced after 1800 times that: 9 minutes */
 };
 
 /* What may go wrong in this seed; all zero in a calm one. Probabilities per 65536. */

@@ -376,7 +376,9 @@ void sim_init(struct sim *sim, uint64_t seed, bool tracing)
     draw_wishes(sim);
     draw_hang(sim);
     sim->options = (struct broker_options){
-        .store = "simulated", .verbosity = -1, .limits = {.race_ms = SIM_RACE_MS}};
+        .store = "simulated",
+        .verbosity = -1,
+        .limits = {.race_ms = SIM_RACE_MS, .near_bytes = SIM_NEAR_BYTES}};
     sim->disk = sim_disk_new(sim);
     sim->client = sim_client_new(sim);
     sim->checks = sim_checks_new(sim);

@@ -479,6 +479,132 @@ static void test_broker_core__races_use_nothing_but_idle_slots(void **state)
     story_end(&story, "");
 }
 
+/* ---- where inputs are ---- */
+
+static struct story story_begin_near(void)
+{
+    const struct broker_limits limits = {
+        .lease_ms = 15000, .worker_ms = 60000, .backoff_ms = 1000, .near_bytes = 1000};
+    return (struct story){.core = broker_core_new(&limits)};
+}
+
+/* A task with two large inputs; key 0: none. */
+static struct broker_event add_with(uint8_t task, uint32_t first, uint32_t second)
+{
+    struct broker_event event = add(task);
+    event.blobs[0] = (struct broker_blob){.key = first, .size = first ? 100000 : 0};
+    event.blobs[1] = (struct broker_blob){.key = second, .size = second ? 20000 : 0};
+    return event;
+}
+
+static uint32_t worker_of_lease(const struct story *story)
+{
+    for (size_t i = 0; i < story->actions.n; i++)
+        if (story->actions.items[i].type == BROKER_ACTION_LEASE)
+            return story->actions.items[i].worker;
+    return 0;
+}
+
+/* Runs the task on the worker that gets it, to its end; returns that worker. */
+static uint32_t run_task(struct story *story, struct broker_event task, uint32_t makes)
+{
+    tell(story, task);
+    uint32_t worker = worker_of_lease(story);
+    struct broker_event end = result(worker, task.task.bytes[0], 1, ATTEMPT_OK);
+    end.blobs[0] = (struct broker_blob){.key = makes, .size = makes ? 50000 : 0};
+    story->now_ms += 1000;
+    tell(story, end);
+    tell(story, durable(task.task.bytes[0]));
+    return worker;
+}
+
+/* What it was given, and what it made; more bytes count more, small objects nothing. */
+static void test_broker_core__idle_worker_with_the_inputs_gets_the_task(void **state)
+{
+    (void)state;
+    struct story story = story_begin_near();
+    for (uint32_t w = 1; w <= 3; w++)
+        tell(&story, ready(w, 1, 1));
+    assert_int_equal(run_task(&story, add_with(1, 11, 0), 12), 1);
+    assert_int_equal(run_task(&story, add_with(2, 21, 22), 0), 2);
+    assert_int_equal(run_task(&story, add_with(3, 31, 0), 0), 3);
+    /* 1 stands first now */
+    assert_int_equal(run_task(&story, add_with(4, 21, 0), 0), 2);
+    assert_int_equal(run_task(&story, add_with(5, 12, 0), 0), 1);
+    assert_int_equal(run_task(&story, add_with(6, 31, 22), 0), 3);
+    assert_int_equal(run_task(&story, add_with(7, 11, 22), 0), 1);
+    struct broker_event small = add(8);
+    small.blobs[0] = (struct broker_blob){.key = 12, .size = 999};
+    assert_int_equal(run_task(&story, small, 0), 2);
+    buf_done(&story.text);
+    story_end(&story, "");
+}
+
+/* Nobody waits for a busy worker because of what it has. */
+static void test_broker_core__busy_worker_with_the_inputs_is_not_waited_for(void **state)
+{
+    (void)state;
+    struct story story = story_begin_near();
+    tell(&story, ready(1, 2, 2));
+    tell(&story, ready(2, 2, 2));
+    assert_int_equal(run_task(&story, add_with(1, 11, 0), 0), 1);
+    for (uint8_t i = 2; i <= 5; i++) {
+        tell(&story, add_with(i, 11, 0));
+        assert_int_equal(worker_of_lease(&story), i <= 3 ? 1 : 2);
+    }
+    buf_done(&story.text);
+    story_end(&story, "");
+}
+
+static void test_broker_core__worker_forgets_what_it_had_long_ago(void **state)
+{
+    (void)state;
+    struct story story = story_begin_near();
+    tell(&story, ready(1, 1, 1));
+    run_task(&story, add_with(1, 1, 0), 0);
+    for (uint8_t i = 2; i <= 33; i++)
+        run_task(&story, add_with(i, i, 0), 0);
+    tell(&story, ready(2, 1, 1));
+    run_task(&story, add_with(40, 2, 0), 0); /* the last of 32 is known, and refreshed by use */
+    assert_int_equal(run_task(&story, add_with(41, 3, 0), 0), 1);
+    assert_int_equal(run_task(&story, add_with(42, 1, 0), 0), 2); /* not the first of 33 */
+    buf_done(&story.text);
+    story_end(&story, "");
+}
+
+/* A worker takes the task whose inputs it has before others of the kind, of the same share and
+ * priority; but none waits for more than 64 that came later. */
+static void test_broker_core__worker_takes_the_task_whose_inputs_it_has(void **state)
+{
+    (void)state;
+    struct story story = story_begin_near();
+    tell(&story, ready(1, 1, 1));
+    run_task(&story, add_with(1, 11, 0), 0);
+    tell(&story, add_with(2, 99, 0)); /* it is busy with this */
+    tell(&story, add_with(3, 98, 0));
+    tell(&story, add_with(4, 11, 0));
+    struct broker_event urgent = add_with(5, 97, 0);
+    urgent.priority = 1;
+    tell(&story, urgent);
+    const uint8_t order[] = {5, 4, 3};
+    uint8_t running = 2;
+    for (int i = 0; i < 3; i++) {
+        tell(&story, result(1, running, 1, ATTEMPT_OK));
+        running = story.leased.bytes[0];
+        assert_int_equal(running, order[i]);
+    }
+    tell(&story, add_with(6, 96, 0));
+    uint8_t passed = 0;
+    for (; passed < 100 && running != 6; passed++) {
+        tell(&story, add_with((uint8_t)(10 + passed), 11, 0));
+        tell(&story, result(1, running, 1, ATTEMPT_OK));
+        running = story.leased.bytes[0];
+    }
+    assert_int_equal(passed - 1, 64);
+    buf_done(&story.text);
+    story_end(&story, "");
+}
+
 /* Tasks that crashed together do not come back together. */
 static void test_broker_core__pauses_differ_from_task_to_task(void **state)
 {
@@ -977,6 +1103,10 @@ int main(void)
         cmocka_unit_test(test_broker_core__result_of_an_earlier_run_is_accepted),
         cmocka_unit_test(test_broker_core__three_crashes_are_quarantine_with_growing_pauses),
         cmocka_unit_test(test_broker_core__pauses_differ_from_task_to_task),
+        cmocka_unit_test(test_broker_core__idle_worker_with_the_inputs_gets_the_task),
+        cmocka_unit_test(test_broker_core__busy_worker_with_the_inputs_is_not_waited_for),
+        cmocka_unit_test(test_broker_core__worker_forgets_what_it_had_long_ago),
+        cmocka_unit_test(test_broker_core__worker_takes_the_task_whose_inputs_it_has),
         cmocka_unit_test(test_broker_core__straggler_is_raced_and_the_rival_may_win),
         cmocka_unit_test(test_broker_core__straggler_may_win_and_the_rival_makes_room),
         cmocka_unit_test(test_broker_core__attempts_of_a_race_fail_on_their_own),

@@ -377,6 +377,11 @@ static uint32_t below(struct world *world, uint32_t n)
     return rng_below(&world->rng, n);
 }
 
+static struct broker_blob some_blob(struct world *world)
+{
+    return (struct broker_blob){.size = below(world, 500), .key = 1 + below(world, 100)};
+}
+
 static void do_add(struct world *world)
 {
     uint32_t number = below(world, TASKS);
@@ -393,6 +398,7 @@ static void do_add(struct world *world)
     task->held = task->held && held;
     must(world, tell(world, (struct broker_event){.type = BROKER_EVENT_TASK_ADD,
                                                   .held = held,
+                                                  .blobs = {some_blob(world), some_blob(world)},
                                                   .share = below(world, 5),
                                                   .task = task_id(number),
                                                   .kind = task->kind,
@@ -465,6 +471,7 @@ static void do_result(struct world *world, struct model_lease lease, enum attemp
                                                       .worker = lease.worker,
                                                       .task = task_id(lease.task),
                                                       .attempt = lease.attempt,
+                                                      .blobs = {some_blob(world)},
                                                       .end = end}) == 0);
 }
 
@@ -610,8 +617,11 @@ static void count_what_happened(const struct world *world)
 
 static void run_seed(uint64_t seed)
 {
-    const struct broker_limits limits = {
-        .lease_ms = 3000, .worker_ms = 9000, .backoff_ms = 100, .race_ms = 50};
+    const struct broker_limits limits = {.lease_ms = 3000,
+                                         .worker_ms = 9000,
+                                         .backoff_ms = 100,
+                                         .race_ms = 50,
+                                         .near_bytes = 100};
     struct world *world = mem_new(1, sizeof *world);
     world->core = broker_core_new(&limits);
     world->rng = rng_stream(seed, 0, 0, 0);
