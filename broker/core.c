@@ -148,13 +148,8 @@ static bool fits(const struct class *class, uint32_t kinds, uint32_t profile_id)
            (class->profile_id == 0 || class->profile_id == profile_id);
 }
 
-bool core_fits(const struct class *class, const struct group *group)
-{
-    return fits(class, group->kinds, group->profile_id);
-}
-
-bool core_is_avoided(const struct broker_core *core, const struct class *class, uint32_t w,
-                     uint32_t except)
+static bool is_avoided(const struct broker_core *core, const struct class *class, uint32_t w,
+                       uint32_t except)
 {
     if (class->avoid != core->workers[w].number + 1 || class->avoid == 0)
         return false;
@@ -184,8 +179,7 @@ static uint32_t task_for(const struct broker_core *core, uint32_t w)
         const struct class *class = core->classes[i];
         const struct heap_entry *top = heap_top(&class->active);
         if (top && fits(class, worker->kinds, worker->profile_id) &&
-            !core_is_avoided(core, class, w, NONE) &&
-            (has_idle_slot(worker) || is_quick(class)) &&
+            !is_avoided(core, class, w, NONE) && (has_idle_slot(worker) || is_quick(class)) &&
             (!best || core_ready_before(core, top, best)))
             best = top;
     }
@@ -198,31 +192,18 @@ static void worker_fill(struct broker_core *core, uint32_t w)
         core_lease_begin(core, t, w);
 }
 
-/* The first worker of the ring that would take a task of the class and is not `except`; NONE.
- * It is one of the first three. */
-static uint32_t worker_of_ring(const struct broker_core *core, uint32_t first,
-                               const struct class *class, uint32_t except)
-{
-    uint32_t w = first;
-    do {
-        if (w != except && !core_is_avoided(core, class, w, except))
-            return w;
-        w = core->workers[w].next;
-    } while (w != first);
-    return NONE;
-}
-
 /* The least loaded worker of the group, of a load under *limit, that would take a task of the
- * class and is not `except`; then *limit is its load. NONE. */
+ * class; then *limit is its load. NONE. */
 static uint32_t worker_in(const struct broker_core *core, const struct group *group,
-                          const struct class *class, uint32_t except, int *limit)
+                          const struct class *class, int *limit)
 {
     for (uint64_t loads = group->loads; loads; loads &= loads - 1) {
         int load = __builtin_ctzll(loads);
+        uint32_t first = group->rings[load];
         if (load >= *limit)
             return NONE;
-        uint32_t w = worker_of_ring(core, group->rings[load], class, except);
-        if (w == NONE)
+        uint32_t w = is_avoided(core, class, first, NONE) ? core->workers[first].next : first;
+        if (is_avoided(core, class, w, NONE)) /* alone in its ring */
             continue;
         *limit = load;
         return w;
@@ -230,31 +211,66 @@ static uint32_t worker_in(const struct broker_core *core, const struct group *gr
     return NONE;
 }
 
-/* The least loaded worker, of a load under `limit`, that would take a task of the class and is
- * not `except`; NONE. */
-static uint32_t worker_under(const struct broker_core *core, const struct class *class,
-                             uint32_t except, int limit)
+/* The least loaded worker that would take a task of the class; NONE. */
+static uint32_t worker_for(const struct broker_core *core, const struct class *class)
 {
+    int limit = is_quick(class) ? LOADS : LOAD_FULL_SLOTS;
     uint32_t best = NONE;
     for (uint32_t g = 0; g < core->n_groups; g++) {
         const struct group *group = core->groups[g];
         if (!fits(class, group->kinds, group->profile_id))
             continue;
-        uint32_t w = worker_in(core, group, class, except, &limit);
+        uint32_t w = worker_in(core, group, class, &limit);
         best = w != NONE ? w : best;
     }
     return best;
 }
 
-static uint32_t worker_for(const struct broker_core *core, const struct class *class)
+/* See core_worker_best. */
+struct search {
+    const struct broker_core *core;
+    uint32_t t, except;
+    worker_score *score;
+    uint32_t best;
+    uint64_t score_max;
+    int left; /* to look at */
+};
+
+static void search_ring(struct search *search, uint32_t first)
 {
-    return worker_under(core, class, NONE, is_quick(class) ? LOADS : LOAD_FULL_SLOTS);
+    const struct broker_core *core = search->core;
+    const struct class *class = core->classes[tasks_at(&core->tasks, search->t)->class];
+    uint32_t w = first;
+    do {
+        uint64_t score =
+            w == search->except ? 0 : search->score(core, search->t, w, search->except);
+        if (score > search->score_max && !is_avoided(core, class, w, search->except)) {
+            search->score_max = score;
+            search->best = w;
+        }
+        w = core->workers[w].next;
+    } while (--search->left > 0 && w != first);
 }
 
-uint32_t core_worker_idle(const struct broker_core *core, const struct class *class,
-                          uint32_t except)
+uint32_t core_worker_best(const struct broker_core *core, uint32_t t, uint32_t except,
+                          worker_score *score)
 {
-    return worker_under(core, class, MUTANT(RACE_AT_HOME) ? NONE : except, LOAD_FULL_SLOTS);
+    const struct class *class = core->classes[tasks_at(&core->tasks, t)->class];
+    struct search search = {.core = core,
+                            .t = t,
+                            .except = except,
+                            .score = score,
+                            .best = NONE,
+                            .left = WORKERS_LOOKED_AT_MAX};
+    for (uint32_t g = 0; g < core->n_groups; g++) {
+        const struct group *group = core->groups[g];
+        uint64_t idle = group->loads & ((UINT64_C(1) << LOAD_FULL_SLOTS) - 1);
+        if (!fits(class, group->kinds, group->profile_id))
+            continue;
+        for (; idle && search.left > 0; idle &= idle - 1)
+            search_ring(&search, group->rings[__builtin_ctzll(idle)]);
+    }
+    return search.best;
 }
 
 /* A worker went: those who avoid somebody may have nobody else now. */
@@ -652,6 +668,7 @@ static int on_worker_ready(struct broker_core *core, const struct broker_event *
     struct worker *worker = &core->workers[w];
     worker->kinds = event->kinds;
     worker->profile_id = event->profile_id;
+    worker->host = event->host;
     worker->slots = event->slots < BROKER_CREDIT_MAX ? event->slots : BROKER_CREDIT_MAX;
     worker->credit = event->credit < BROKER_CREDIT_MAX ? event->credit : BROKER_CREDIT_MAX;
     core_worker_regroup(core, w);

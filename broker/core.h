@@ -24,9 +24,10 @@
  * A worker may be drained: it keeps what it has and gets nothing new; action DRAIN tells it so.
  *
  * An attempt that takes much longer than others of its kind for its share gets a rival, on
- * another worker that has an idle slot and nothing else to do; never a second one, and none
- * while the task is held. The share pays for it like for any other. The first durable result
- * wins, and the other attempt is revoked; when one of the two ends badly, the other goes on.
+ * another worker, best of another machine, that has an idle slot and nothing else to do; never
+ * a second one, and none while the task is held. The share pays for it like for any other. The
+ * first durable result wins, and the other attempt is revoked; when one of the two ends badly,
+ * the other goes on.
  *
  * Of the workers with an idle slot the one gets a task that has most bytes of its large inputs,
  * and of tasks of the same kind, share and priority a worker gets the one of which it has most:
@@ -122,6 +123,7 @@ struct broker_event {
     uint32_t kinds;      /* bit mask of what a worker runs */
     uint32_t profile_id; /* shell's number for a profile text; 0 = any */
     uint32_t slots;      /* tasks the worker runs at once, 1.. */
+    uint32_t host;       /* shell's number for the machine of a worker; 0: not known */
     uint32_t credit;     /* leases the worker can hold, slots..; cut to BROKER_CREDIT_MAX */
     uint32_t share;      /* number of the campaign, 0..BROKER_SHARES_MAX-1 */
     int32_t priority;    /* within the share: higher first, then first come; between shares the

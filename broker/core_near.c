@@ -8,7 +8,6 @@
 #include <string.h>
 
 enum {
-    NEAR_WORKERS = 64,  /* looked at for a task */
     NEAR_TASKS = 16,    /* looked at for a worker */
     OVERTAKEN_MAX = 64, /* a task is passed over by so many that came after it, at most */
 };
@@ -76,29 +75,17 @@ static bool has_blobs(const struct task *task)
     return false;
 }
 
+static uint64_t nearness(const struct broker_core *core, uint32_t t, uint32_t w,
+                         uint32_t except)
+{
+    (void)except;
+    return bytes_there(tasks_at(&core->tasks, t), &core->workers[w]);
+}
+
 uint32_t core_near_worker(const struct broker_core *core, uint32_t t)
 {
-    const struct task *task = tasks_at(&core->tasks, t);
-    const struct class *class = core->classes[task->class];
-    uint32_t best = NONE;
-    uint64_t bytes_max = 0;
-    int left = has_blobs(task) ? NEAR_WORKERS : 0;
-    for (uint32_t g = 0; g < core->n_groups && left > 0; g++) {
-        const struct group *group = core->groups[g];
-        uint64_t loads = core_fits(class, group) ? group->loads : 0;
-        for (; loads && __builtin_ctzll(loads) < LOAD_FULL_SLOTS; loads &= loads - 1) {
-            uint32_t first = group->rings[__builtin_ctzll(loads)], w = first;
-            do {
-                uint64_t bytes = bytes_there(task, &core->workers[w]);
-                if (bytes > bytes_max && !core_is_avoided(core, class, w, NONE)) {
-                    bytes_max = bytes;
-                    best = w;
-                }
-                w = core->workers[w].next;
-            } while (--left > 0 && w != first);
-        }
-    }
-    return best;
+    return has_blobs(tasks_at(&core->tasks, t)) ? core_worker_best(core, t, NONE, nearness)
+                                                : NONE;
 }
 
 uint32_t core_near_task(const struct broker_core *core, const struct heap *tasks, uint32_t w)

@@ -122,6 +122,15 @@ static bool is_late(const struct broker_core *core, uint32_t l)
            core->now_ms - running_since_ms(core, lease) >= patience_ms(core, lease);
 }
 
+/* What makes an attempt late may be its machine: rather on another one. */
+static uint64_t otherness(const struct broker_core *core, uint32_t t, uint32_t w,
+                          uint32_t holder)
+{
+    (void)t;
+    bool beside = holder != NONE && core->workers[w].host == core->workers[holder].host;
+    return beside ? 1 : 2;
+}
+
 void core_race_look(struct broker_core *core, uint32_t l)
 {
     uint32_t t = core->leases[l].task;
@@ -132,8 +141,8 @@ void core_race_look(struct broker_core *core, uint32_t l)
               l, l);
     if (!is_late(core, l))
         return;
-    uint32_t w = core_worker_idle(core, core->classes[tasks_at(&core->tasks, t)->class],
-                                  core->leases[l].worker);
+    uint32_t holder = MUTANT(RACE_AT_HOME) ? NONE : core->leases[l].worker;
+    uint32_t w = core_worker_best(core, t, holder, otherness);
     if (w == NONE)
         return;
     core->counts.races++;

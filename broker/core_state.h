@@ -23,6 +23,7 @@ enum {
     REPEAT_DOUBLINGS_MAX = 6,
     MEAN_UNIT = 16, /* fixed point of the mean time per task */
     WORKER_BLOBS = 32,
+    WORKERS_LOOKED_AT_MAX = 64,
 };
 
 /* One attempt in the hands of a worker. */
@@ -46,6 +47,7 @@ struct worker {
     uint32_t number; /* the shell's */
     uint32_t chain;  /* next worker on the same place of by_number; or next free */
     uint32_t kinds, profile_id, slots, credit;
+    uint32_t host;             /* 0: not known */
     uint32_t n_leases, leases; /* the oldest */
     uint32_t group, load;      /* the ring it stands in; load NONE: in none */
     uint32_t prev, next;       /* of that ring */
@@ -133,15 +135,13 @@ void core_state_set(struct broker_core *core, struct task *task, enum task_state
 /* Out of the queue that its state stands for. */
 void core_task_dequeue(struct broker_core *core, uint32_t t);
 
-/* A worker with an idle slot that would take a task of the class, the least loaded first, but
- * not worker `except`; NONE. */
-uint32_t core_worker_idle(const struct broker_core *core, const struct class *class,
-                          uint32_t except);
-
-bool core_fits(const struct class *class, const struct group *group);
-/* Is it the worker that the class avoids, and would another one but `except` take its tasks? */
-bool core_is_avoided(const struct broker_core *core, const struct class *class, uint32_t w,
-                     uint32_t except);
+/* Of the first workers looked at that have an idle slot and would take the task, but `except`
+ * (NONE: none), the one with the highest score over 0, of equal ones the first. The one on
+ * which the task crashed counts when there is none but `except` else. NONE: nobody. */
+typedef uint64_t worker_score(const struct broker_core *core, uint32_t t, uint32_t w,
+                              uint32_t except);
+uint32_t core_worker_best(const struct broker_core *core, uint32_t t, uint32_t except,
+                          worker_score *score);
 
 /* ---- core_workers.c ---- */
 /* NONE: no worker has the shell's number. */

@@ -122,6 +122,15 @@ static void step_or_log(struct shell *shell, struct broker_event event)
         shell_log(shell, LOG_TROUBLE, "%s: %s", broker_event_text(event.type), err.text);
 }
 
+/* A number for the machine in "KEY/HOST:PID". */
+static uint32_t host_of(const char *name)
+{
+    const char *end = strrchr(name, ':');
+    struct hash hash = hash_bytes(
+        (struct span){(const uint8_t *)name, end ? (size_t)(end - name) : strlen(name)});
+    return (uint32_t)hash_u64(&hash);
+}
+
 /* Tell the core of the worker behind this peer: a new one, or the same again. */
 static void worker_ready(struct shell *shell, struct peer *peer)
 {
@@ -134,6 +143,7 @@ static void worker_ready(struct shell *shell, struct peer *peer)
                                  .worker = peer->worker,
                                  .kinds = peer->kinds,
                                  .profile_id = peer->profile_id,
+                                 .host = host_of(peer->name),
                                  .slots = peer->slots,
                                  .credit = peer->credit,
                                  .drained = peer->drained};

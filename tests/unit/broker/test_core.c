@@ -441,6 +441,20 @@ static void test_broker_core__error_of_a_rival_is_final_for_both(void **state)
                       "ack 6400 #2 w2, failed 6400 error, revoke 6400 #1 w1\n");
 }
 
+static void test_broker_core__rival_is_of_another_machine_if_there_is_one(void **state)
+{
+    (void)state;
+    struct story story = story_begin_race(1000);
+    for (uint32_t w = 1; w <= 3; w++) {
+        struct broker_event event = ready(w, 1, 1);
+        event.host = w == 3 ? 78 : 77;
+        tell(&story, event);
+    }
+    buf_done(&story.text);
+    live_until(&story, 12000);
+    story_end(&story, "[11000] w3 lease #2 race\n");
+}
+
 /* Nobody races where a task waits, on a worker that is told to leave, for a paused campaign, or
  * for a kind of which too little is known. */
 static void test_broker_core__races_use_nothing_but_idle_slots(void **state)
@@ -1111,6 +1125,7 @@ int main(void)
         cmocka_unit_test(test_broker_core__straggler_may_win_and_the_rival_makes_room),
         cmocka_unit_test(test_broker_core__attempts_of_a_race_fail_on_their_own),
         cmocka_unit_test(test_broker_core__error_of_a_rival_is_final_for_both),
+        cmocka_unit_test(test_broker_core__rival_is_of_another_machine_if_there_is_one),
         cmocka_unit_test(test_broker_core__races_use_nothing_but_idle_slots),
         cmocka_unit_test(test_broker_core__crashed_task_goes_elsewhere),
         cmocka_unit_test(test_broker_core__avoided_worker_takes_it_when_it_is_alone),
