@@ -65,7 +65,7 @@ static void finish_all(struct bench *bench, uint64_t count)
 static void run(uint64_t count, uint32_t workers)
 {
     const struct broker_limits limits = {
-        .lease_ms = UINT32_MAX, .worker_ms = UINT32_MAX, .backoff_ms = 1000};
+        .lease_ms = UINT32_MAX, .worker_ms = UINT32_MAX, .backoff_ms = 1000, .race_ms = 2000};
     struct bench bench = {.core = broker_core_new(&limits)};
     bench.capacity = (size_t)workers * BROKER_CREDIT_MAX + 1;
     bench.leases = mem_new(bench.capacity, sizeof *bench.leases);

@@ -188,7 +188,22 @@ void blobs_get(struct shell *shell, struct span peer, const struct message_blob_
         store_read(shell->store, &get->id, get->offset, get->size, &bytes, &err) == 0) {
         message.blob_data.total = info.size;
         message.blob_data.data = buf_span(&bytes);
+        shell->sent_bytes += bytes.size;
     }
     outbox_put(shell->bulk_out, peer, &message);
     buf_done(&bytes);
+}
+
+void blobs_weigh(const struct shell *shell, const struct hash *id, uint64_t size,
+                 struct broker_event *event)
+{
+    struct broker_blob blob = {.size = size, .key = (uint32_t)hash_u64(id) | 1};
+    if (size < shell->limits.near_bytes)
+        return;
+    for (int i = 0; i < BROKER_BLOBS_MAX; i++)
+        if (blob.size > event->blobs[i].size) {
+            struct broker_blob smaller = event->blobs[i];
+            event->blobs[i] = blob;
+            blob = smaller;
+        }
 }

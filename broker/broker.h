@@ -29,6 +29,8 @@ enum {
     BROKER_LEASE_MS = 10000,
     BROKER_WORKER_MS = 40000,
     BROKER_BACKOFF_MS = 1000,
+    BROKER_RACE_MS = 2000,
+    BROKER_NEAR_BYTES = 256 << 10,
     BROKER_HEARTBEATS_PER_LEASE = 7, /* WELCOME's heartbeat_ms = lease_ms / this */
 };
 

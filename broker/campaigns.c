@@ -11,6 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { INPUTS_WEIGHED_MAX = 16 };
+
 static void run_done(struct campaign_run *run)
 {
     planner_free(run->planner);
@@ -109,6 +111,16 @@ bool campaigns_all_over(const struct shell *shell)
 
 /* ---- planning ---- */
 
+/* Tell the core which of its inputs are large. Kinds with large ones have few. */
+static void weigh_inputs(const struct shell *shell, const struct action *action,
+                         struct broker_event *event)
+{
+    struct store_info info;
+    for (uint32_t i = 0; i < action->n_inputs && i < INPUTS_WEIGHED_MAX; i++)
+        if (store_stat(shell->store, &action->inputs[i], &info, NULL) == 0)
+            blobs_weigh(shell, &action->inputs[i], info.size, event);
+}
+
 static int queue_action(struct shell *shell, const struct campaign_run *run,
                         const struct action *action, const struct hash *id, struct err *err)
 {
@@ -130,6 +142,7 @@ static int queue_action(struct shell *shell, const struct campaign_run *run,
     if (++shell->n_planned >= PLAN_UNCOMMITTED_MAX)
         shell->dirty = true;
     event.kind = (uint32_t)kind_find(action->kind);
+    weigh_inputs(shell, action, &event);
     return recover_add(shell, action, event, err);
 }
 

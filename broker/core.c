@@ -75,6 +75,7 @@ struct broker_core *broker_core_new(const struct broker_limits *limits)
     heap_init(&core->waiting, task_position, core);
     heap_init(&core->repeats, lease_position, core);
     heap_init(&core->silences, worker_position, core);
+    core_races_init(core);
     return core;
 }
 
@@ -95,6 +96,7 @@ void broker_core_free(struct broker_core *core)
     heap_done(&core->waiting);
     heap_done(&core->repeats);
     heap_done(&core->silences);
+    core_races_done(core);
     tasks_done(&core->tasks);
     free(core);
 }
@@ -146,8 +148,8 @@ static bool fits(const struct class *class, uint32_t kinds, uint32_t profile_id)
            (class->profile_id == 0 || class->profile_id == profile_id);
 }
 
-/* Is it the worker that the class avoids, and would another one take its tasks? */
-static bool is_avoided(const struct broker_core *core, const struct class *class, uint32_t w)
+static bool is_avoided(const struct broker_core *core, const struct class *class, uint32_t w,
+                       uint32_t except)
 {
     if (class->avoid != core->workers[w].number + 1 || class->avoid == 0)
         return false;
@@ -155,6 +157,9 @@ static bool is_avoided(const struct broker_core *core, const struct class *class
     for (uint32_t g = 0; g < core->n_groups; g++)
         if (fits(class, core->groups[g]->kinds, core->groups[g]->profile_id))
             others += core->groups[g]->n_open;
+    const struct worker *no = except == NONE ? NULL : &core->workers[except];
+    if (no && no->open && fits(class, no->kinds, no->profile_id))
+        others--;
     return others > core->workers[w].open;
 }
 
@@ -174,11 +179,11 @@ static uint32_t task_for(const struct broker_core *core, uint32_t w)
         const struct class *class = core->classes[i];
         const struct heap_entry *top = heap_top(&class->active);
         if (top && fits(class, worker->kinds, worker->profile_id) &&
-            !is_avoided(core, class, w) && (has_idle_slot(worker) || is_quick(class)) &&
+            !is_avoided(core, class, w, NONE) && (has_idle_slot(worker) || is_quick(class)) &&
             (!best || core_ready_before(core, top, best)))
             best = top;
     }
-    return best ? heap_top(&core->queues[best->item]->tasks)->item : NONE;
+    return best ? core_near_task(core, &core->queues[best->item]->tasks, w) : NONE;
 }
 
 static void worker_fill(struct broker_core *core, uint32_t w)
@@ -197,8 +202,8 @@ static uint32_t worker_in(const struct broker_core *core, const struct group *gr
         uint32_t first = group->rings[load];
         if (load >= *limit)
             return NONE;
-        uint32_t w = is_avoided(core, class, first) ? core->workers[first].next : first;
-        if (is_avoided(core, class, w)) /* alone in its ring */
+        uint32_t w = is_avoided(core, class, first, NONE) ? core->workers[first].next : first;
+        if (is_avoided(core, class, w, NONE)) /* alone in its ring */
             continue;
         *limit = load;
         return w;
@@ -221,6 +226,53 @@ static uint32_t worker_for(const struct broker_core *core, const struct class *c
     return best;
 }
 
+/* See core_worker_best. */
+struct search {
+    const struct broker_core *core;
+    uint32_t t, except;
+    worker_score *score;
+    uint32_t best;
+    uint64_t score_max;
+    int left; /* to look at */
+};
+
+static void search_ring(struct search *search, uint32_t first)
+{
+    const struct broker_core *core = search->core;
+    const struct class *class = core->classes[tasks_at(&core->tasks, search->t)->class];
+    uint32_t w = first;
+    do {
+        uint64_t score =
+            w == search->except ? 0 : search->score(core, search->t, w, search->except);
+        if (score > search->score_max && !is_avoided(core, class, w, search->except)) {
+            search->score_max = score;
+            search->best = w;
+        }
+        w = core->workers[w].next;
+    } while (--search->left > 0 && w != first);
+}
+
+uint32_t core_worker_best(const struct broker_core *core, uint32_t t, uint32_t except,
+                          worker_score *score)
+{
+    const struct class *class = core->classes[tasks_at(&core->tasks, t)->class];
+    struct search search = {.core = core,
+                            .t = t,
+                            .except = except,
+                            .score = score,
+                            .best = NONE,
+                            .left = WORKERS_LOOKED_AT_MAX};
+    for (uint32_t g = 0; g < core->n_groups; g++) {
+        const struct group *group = core->groups[g];
+        uint64_t idle = group->loads & ((UINT64_C(1) << LOAD_FULL_SLOTS) - 1);
+        if (!fits(class, group->kinds, group->profile_id))
+            continue;
+        for (; idle && search.left > 0; idle &= idle - 1)
+            search_ring(&search, group->rings[__builtin_ctzll(idle)]);
+    }
+    return search.best;
+}
+
 /* A worker went: those who avoid somebody may have nobody else now. */
 static void fill_avoided(struct broker_core *core)
 {
@@ -240,6 +292,9 @@ static void task_ready(struct broker_core *core, uint32_t t)
     const struct class *class = core->classes[task->class];
     core_state_set(core, task, TASK_READY);
     core_ready_push(core, t);
+    uint32_t near = core_near_worker(core, t);
+    if (near != NONE)
+        worker_fill(core, near);
     /* A worker that just got room may prefer another task: then the next one is asked. */
     for (uint32_t w; task->state == TASK_READY && (w = worker_for(core, class)) != NONE;)
         worker_fill(core, w);
@@ -486,6 +541,8 @@ static int on_tick(struct broker_core *core, const struct broker_event *event, s
             task_ready(core, t);
         } else if ((top = due(core, &core->repeats))) {
             core_lease_send(core, top->item, true);
+        } else if ((top = due(core, &core->races))) {
+            core_race_look(core, top->item);
         } else {
             break;
         }
@@ -552,6 +609,7 @@ static int on_task_add(struct broker_core *core, const struct broker_event *even
     core->states[TASK_FREE]++; /* balances state_set */
     task->held = event->held;
     task->shared = event->shared;
+    core_near_describe(core, task, event);
     if (task->held)
         core_state_set(core, task, TASK_HELD);
     else
@@ -613,6 +671,7 @@ static int on_worker_ready(struct broker_core *core, const struct broker_event *
     struct worker *worker = &core->workers[w];
     worker->kinds = event->kinds;
     worker->profile_id = event->profile_id;
+    worker->host = event->host;
     worker->slots = event->slots < BROKER_CREDIT_MAX ? event->slots : BROKER_CREDIT_MAX;
     worker->credit = event->credit < BROKER_CREDIT_MAX ? event->credit : BROKER_CREDIT_MAX;
     core_worker_regroup(core, w);
@@ -678,7 +737,7 @@ static void class_measure(struct broker_core *core, uint32_t l)
 }
 
 static void result_accept(struct broker_core *core, uint32_t t,
-                          const struct broker_event *event)
+                          const struct broker_event *event, bool raced)
 {
     struct task *task = tasks_at(&core->tasks, t);
     if (task->state == TASK_PERSISTING && !MUTANT(RESULT_WHILE_PERSISTING))
@@ -687,6 +746,7 @@ static void result_accept(struct broker_core *core, uint32_t t,
     core_state_set(core, task, TASK_PERSISTING);
     task->persist_worker = event->worker;
     task->persist_attempt = event->attempt;
+    task->persist_raced = raced;
     core_emit(core, (struct broker_action){.type = BROKER_ACTION_PERSIST,
                                            .worker = event->worker,
                                            .task = task->id,
@@ -724,8 +784,13 @@ static int on_result(struct broker_core *core, const struct broker_event *event,
                        event->worker, event->attempt);
 
     core_worker_seen(core, w);
+    if (event->end == ATTEMPT_OK)
+        core_near_made(core, w, event);
     uint32_t l = t == TASK_NONE ? NONE : core_lease_find(core, t, w, event->attempt);
+    bool raced = l != NONE && core->leases[l].raced;
     if (l != NONE) {
+        if (event->end == ATTEMPT_OK)
+            core_race_measure(core, l);
         class_measure(core, l);
         core_lease_end(core, l);
     } else {
@@ -737,7 +802,7 @@ static int on_result(struct broker_core *core, const struct broker_event *event,
                                                .task = event->task,
                                                .attempt = event->attempt});
     if (t != TASK_NONE && event->end == ATTEMPT_OK)
-        result_accept(core, t, event);
+        result_accept(core, t, event, raced);
     else if (l != NONE)
         result_failed(core, t, w, event);
     else
@@ -770,6 +835,7 @@ static int on_result_durable(struct broker_core *core, const struct broker_event
                                            .share = task->share,
                                            .shared = task->shared});
     core->counts.done++;
+    core->counts.races_won += task->persist_raced;
     judge_workers(core, task);
     task_forget(core, t);
     return 0;
@@ -873,9 +939,10 @@ int broker_core_task(const struct broker_core *core, const struct hash *id,
 
 uint64_t broker_core_deadline_ms(const struct broker_core *core)
 {
-    const struct heap *const timers[] = {&core->silences, &core->waiting, &core->repeats};
+    const struct heap *const timers[] = {&core->silences, &core->waiting, &core->repeats,
+                                         &core->races};
     uint64_t deadline_ms = UINT64_MAX;
-    for (int i = 0; i < 3; i++) {
+    for (int i = 0; i < 4; i++) {
         const struct heap_entry *top = heap_top(timers[i]);
         if (top && top->major < deadline_ms)
             deadline_ms = top->major;

@@ -23,6 +23,16 @@
  * A task may be held (its campaign is paused): what runs goes on, nothing of it is leased anew.
  * A worker may be drained: it keeps what it has and gets nothing new; action DRAIN tells it so.
  *
+ * An attempt that takes much longer than others of its kind for its share gets a rival, on
+ * another worker, best of another machine, that has an idle slot and nothing else to do; never
+ * a second one, and none while the task is held. The share pays for it like for any other. The
+ * first durable result wins, and the other attempt is revoked; when one of the two ends badly,
+ * the other goes on.
+ *
+ * Of the workers with an idle slot the one gets a task that has most bytes of its large inputs,
+ * and of tasks of the same kind, share and priority a worker gets the one of which it has most:
+ * as far as the core knows what it has, and as far as nobody waits long for that.
+ *
  * A worker fills its slots first; beyond them, up to its credit, it gets tasks in advance only
  * of a class that is known to be quick (BROKER_PREFETCH_MS), so that no long task waits behind
  * another while a slot elsewhere is idle. A LEASE is repeated, with growing pauses, while it
@@ -49,12 +59,15 @@ enum {
     BROKER_PROOF = 4,          /* weight of a proof against a worker; a good result weighs -1 */
     BROKER_GUILT_MAX = 16,     /* then it is drained */
     BROKER_TICK_WORK_MAX = 256, /* timers handled per event; the rest at the next TICK */
+    BROKER_BLOBS_MAX = 3,       /* inputs of a task that are looked at */
 };
 
 struct broker_limits {
     uint64_t lease_ms;   /* silence after which a lease returns; renewed by heartbeats */
     uint64_t worker_ms;  /* silence after which a worker is gone */
     uint64_t backoff_ms; /* before a crashed task is ready again; doubles per crash */
+    uint64_t race_ms;    /* an attempt that takes less is never raced; 0: none is */
+    uint64_t near_bytes; /* smaller inputs do not count in who gets a task */
 };
 
 /* How an attempt ended, as the worker reports it. */
@@ -93,6 +106,12 @@ enum broker_event_type {
 
 const char *broker_event_text(enum broker_event_type type);
 
+/* An object that is large enough to matter where it is. */
+struct broker_blob {
+    uint64_t size; /* 0: none */
+    uint32_t key;  /* of its id, not 0; equal ones count as the same object */
+};
+
 struct broker_event {
     enum broker_event_type type;
     uint64_t now_ms;  /* monotonic; an earlier time than before counts as no time passed */
@@ -104,13 +123,16 @@ struct broker_event {
     uint32_t kinds;      /* bit mask of what a worker runs */
     uint32_t profile_id; /* shell's number for a profile text; 0 = any */
     uint32_t slots;      /* tasks the worker runs at once, 1.. */
+    uint32_t host;       /* shell's number for the machine of a worker; 0: not known */
     uint32_t credit;     /* leases the worker can hold, slots..; cut to BROKER_CREDIT_MAX */
     uint32_t share;      /* number of the campaign, 0..BROKER_SHARES_MAX-1 */
     int32_t priority;    /* within the share: higher first, then first come; between shares the
                             weight: each step doubles it, from -8 to 8 */
-    bool held;           /* TASK_ADD: it begins held; no effect on one that is there */
-    bool shared;         /* TASK_ADD: others than the share may want it as well */
-    bool drained;        /* WORKER_READY: it was told to leave */
+    struct broker_blob blobs[BROKER_BLOBS_MAX]; /* TASK_ADD: its largest inputs; RESULT, when
+                            the end is ATTEMPT_OK: outputs, which the worker keeps */
+    bool held;    /* TASK_ADD: it begins held; no effect on one that is there */
+    bool shared;  /* TASK_ADD: others than the share may want it as well */
+    bool drained; /* WORKER_READY: it was told to leave */
 };
 
 enum broker_action_type {
@@ -137,6 +159,7 @@ struct broker_action {
     enum attempt_end end;
     uint64_t lease_ms;
     bool again;     /* LEASE: a repetition of one already sent */
+    bool raced;     /* LEASE: a rival of another attempt */
     uint32_t share; /* DONE: who wants it; `shared`: perhaps others too */
     bool shared;
     uint32_t crashed_on[BROKER_CRASHES_MAX]; /* QUARANTINE: workers, in order */
@@ -166,6 +189,7 @@ struct broker_counts {
     uint64_t done, failed, quarantined, cancelled; /* so far */
     uint64_t workers /* now */, workers_ever;
     uint64_t leases /* now */, leases_ever, attempts_lost, late_results;
+    uint64_t races, races_won; /* so far: rivals begun, and those whose result counted */
 };
 void broker_core_counts(const struct broker_core *core, struct broker_counts *ret);
 

@@ -23,7 +23,8 @@ void core_lease_send(struct broker_core *core, uint32_t l, bool again)
                                            .task = tasks_at(&core->tasks, lease->task)->id,
                                            .attempt = lease->attempt,
                                            .lease_ms = core->limits.lease_ms,
-                                           .again = again});
+                                           .again = again,
+                                           .raced = lease->raced});
     uint32_t doublings =
         lease->sent < REPEAT_DOUBLINGS_MAX ? lease->sent : REPEAT_DOUBLINGS_MAX;
     lease->sent++;
@@ -33,7 +34,6 @@ void core_lease_send(struct broker_core *core, uint32_t l, bool again)
     heap_push(&core->repeats, core->now_ms + (pause_ms << doublings), l, l);
 }
 
-/* The next attempt of a ready task goes to worker `w`. */
 void core_lease_begin(struct broker_core *core, uint32_t t, uint32_t w)
 {
     struct task *task = tasks_at(&core->tasks, t);
@@ -48,7 +48,9 @@ void core_lease_begin(struct broker_core *core, uint32_t t, uint32_t w)
                                      .task_next = task->lease,
                                      .prev = l,
                                      .next = l,
-                                     .position = HEAP_NOWHERE};
+                                     .position = HEAP_NOWHERE,
+                                     .race_position = HEAP_NOWHERE,
+                                     .raced = task->lease != NONE};
     task->lease = l;
 
     struct worker *worker = &core->workers[w];
@@ -66,6 +68,8 @@ void core_lease_begin(struct broker_core *core, uint32_t t, uint32_t w)
     core->counts.leases++;
     core->counts.leases_ever++;
     core_worker_list(core, w);
+    core_race_watch(core, l);
+    core_near_leased(core, t, w);
     core_lease_send(core, l, false);
 }
 
@@ -89,6 +93,7 @@ void core_lease_end(struct broker_core *core, uint32_t l)
     worker->n_leases--;
     core->counts.leases--;
     heap_remove(&core->repeats, l);
+    core_race_unwatch(core, l);
     core_worker_list(core, lease->worker);
     lease->next = core->lease_free;
     core->lease_free = l;

@@ -4,9 +4,10 @@
  * Everything is numbered slots in arrays; queues and timers are heaps, so an event costs
  * O(log n), whatever is queued.
  *
- * At rest no ready task has a worker that would take it. So only two things start leases: a
- * task that becomes ready looks for a worker (task_ready), and a worker that has room looks for
- * tasks (worker_fill). */
+ * At rest no ready task has a worker that would take it. So only three things start leases: a
+ * task that becomes ready looks for a worker (task_ready), a worker that has room looks for
+ * tasks (worker_fill), and at rest an attempt that is late gets a rival in a slot that is still
+ * idle (core_race_look). */
 #ifndef WYCKMILL_BROKER_CORE_STATE_H
 #define WYCKMILL_BROKER_CORE_STATE_H
 
@@ -21,6 +22,8 @@ enum {
     LOADS = 64,
     REPEAT_DOUBLINGS_MAX = 6,
     MEAN_UNIT = 16, /* fixed point of the mean time per task */
+    WORKER_BLOBS = 32,
+    WORKERS_LOOKED_AT_MAX = 64,
 };
 
 /* One attempt in the hands of a worker. */
@@ -32,9 +35,11 @@ struct lease {
     uint32_t task_next;  /* next lease of the same task */
     uint32_t prev, next; /* of the same worker: a ring, oldest first; `next` also: next free */
     uint32_t position;   /* in `repeats` */
-    uint32_t share;      /* who pays */
-    uint64_t charged;    /* so far */
-    bool at_once;        /* a slot was idle when it began */
+    uint32_t race_position; /* in `races` */
+    uint32_t share;         /* who pays */
+    uint64_t charged;       /* so far */
+    bool at_once;           /* a slot was idle when it began */
+    bool raced;             /* it began as a rival of another one */
 };
 
 struct worker {
@@ -42,6 +47,7 @@ struct worker {
     uint32_t number; /* the shell's */
     uint32_t chain;  /* next worker on the same place of by_number; or next free */
     uint32_t kinds, profile_id, slots, credit;
+    uint32_t host;             /* 0: not known */
     uint32_t n_leases, leases; /* the oldest */
     uint32_t group, load;      /* the ring it stands in; load NONE: in none */
     uint32_t prev, next;       /* of that ring */
@@ -50,6 +56,7 @@ struct worker {
     bool draining; /* gets nothing new */
     bool open;     /* neither: counted in its group */
     uint32_t guilt, proofs;
+    uint32_t blobs[WORKER_BLOBS]; /* keys of what it has, used last first */
 };
 
 /* Workers that can run the same: those with room, in rings by load, first come first. */
@@ -79,8 +86,9 @@ struct queue {
 };
 
 struct share {
-    uint64_t pass;   /* slot time it has had, by its weight */
-    uint32_t queues; /* the first */
+    uint64_t pass;      /* slot time it has had, by its weight */
+    uint32_t queues;    /* the first */
+    struct pace *paces; /* what its tasks take (core_race.c) */
     uint32_t n_ready;
     int32_t boost; /* weight 2^boost */
 };
@@ -113,6 +121,7 @@ struct broker_core {
     struct heap waiting;  /* tasks, by end of backoff */
     struct heap repeats;  /* leases, by the time to send them again */
     struct heap silences; /* workers, by a time before which they cannot be silent too long */
+    struct heap races;    /* leases, by the time to see whether they are late */
 };
 
 static inline bool has_idle_slot(const struct worker *worker)
@@ -125,6 +134,14 @@ void core_emit(struct broker_core *core, struct broker_action action);
 void core_state_set(struct broker_core *core, struct task *task, enum task_state state);
 /* Out of the queue that its state stands for. */
 void core_task_dequeue(struct broker_core *core, uint32_t t);
+
+/* Of the first workers looked at that have an idle slot and would take the task, but `except`
+ * (NONE: none), the one with the highest score over 0, of equal ones the first. The one on
+ * which the task crashed counts when there is none but `except` else. NONE: nobody. */
+typedef uint64_t worker_score(const struct broker_core *core, uint32_t t, uint32_t w,
+                              uint32_t except);
+uint32_t core_worker_best(const struct broker_core *core, uint32_t t, uint32_t except,
+                          worker_score *score);
 
 /* ---- core_workers.c ---- */
 /* NONE: no worker has the shell's number. */
@@ -153,7 +170,7 @@ void core_worker_watch(struct broker_core *core, uint32_t w);
 void core_worker_seen(struct broker_core *core, uint32_t w);
 
 /* ---- core_leases.c ---- */
-/* The next attempt of a ready task goes to worker `w`. */
+/* The next attempt of a ready task, or a rival of the one that runs, goes to worker `w`. */
 void core_lease_begin(struct broker_core *core, uint32_t t, uint32_t w);
 void core_lease_send(struct broker_core *core, uint32_t l, bool again);
 /* The lease is over; what becomes of its task and worker is the caller's business. */
@@ -177,5 +194,29 @@ void core_share_charge(struct broker_core *core, uint32_t share, uint64_t amount
 /* The lease begins (`at_once`: in an idle slot), and is over: its share pays. */
 void core_share_begin(struct broker_core *core, struct lease *lease, bool at_once);
 void core_share_end(struct broker_core *core, const struct lease *lease);
+
+/* ---- core_near.c ---- */
+/* The inputs of a task that was added. */
+void core_near_describe(const struct broker_core *core, struct task *task,
+                        const struct broker_event *event);
+/* The worker gets the task, so it gets its inputs; it made what the event tells. */
+void core_near_leased(struct broker_core *core, uint32_t t, uint32_t w);
+void core_near_made(struct broker_core *core, uint32_t w, const struct broker_event *event);
+/* The worker with an idle slot that would take the task and has most of its inputs; NONE:
+ * nobody has any. */
+uint32_t core_near_worker(const struct broker_core *core, uint32_t t);
+/* The first of the queue, or one close behind of which the worker has more. */
+uint32_t core_near_task(const struct broker_core *core, const struct heap *tasks, uint32_t w);
+
+/* ---- core_race.c ---- */
+void core_races_init(struct broker_core *core);
+void core_races_done(struct broker_core *core);
+/* From the beginning of a lease to its end. */
+void core_race_watch(struct broker_core *core, uint32_t l);
+void core_race_unwatch(struct broker_core *core, uint32_t l);
+/* The lease ends with a result: its kind takes so long. */
+void core_race_measure(struct broker_core *core, uint32_t l);
+/* Its timer is due: if it is late it gets a rival. */
+void core_race_look(struct broker_core *core, uint32_t l);
 
 #endif

@@ -35,6 +35,7 @@ static void do_lease(struct shell *shell, const struct broker_action *action,
 {
     (void)cause;
     struct buf bytes = {0};
+    char hex[HASH_HEX_SIZE];
     struct err err;
     if (store_get(shell->store, &action->task, &bytes, &err)) {
         shell_store_failed(shell,
@@ -51,6 +52,10 @@ static void do_lease(struct shell *shell, const struct broker_action *action,
     send_to(shell, action->worker, &message);
     if (!action->again)
         record_lease(shell, action, worker_name(shell, action->worker));
+    if (!action->again && action->raced)
+        shell_log(shell, LOG_NEWS, "task %.16s takes long: attempt %u on %s races it",
+                  hash_hex(&action->task, hex), action->attempt,
+                  worker_name(shell, action->worker));
     buf_done(&bytes);
 }
 
@@ -195,6 +200,7 @@ static void do_revoke(struct shell *shell, const struct broker_action *action,
         .type = MESSAGE_TYPE_revoke,
         .revoke = {.epoch = shell->epoch, .task = action->task, .attempt = action->attempt}};
     send_to(shell, action->worker, &message);
+    record_lease(shell, action, worker_name(shell, action->worker));
 }
 
 /* It finishes what runs, gives back the rest and says goodbye. */

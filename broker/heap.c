@@ -93,3 +93,8 @@ const struct heap_entry *heap_top(const struct heap *heap)
 {
     return heap->n ? entry_at(heap, 0) : NULL;
 }
+
+const struct heap_entry *heap_at(const struct heap *heap, uint32_t i)
+{
+    return entry_at(heap, i);
+}

@@ -36,6 +36,9 @@ void heap_remove(struct heap *heap, uint32_t item);
 /* The smallest entry; NULL when empty. Borrowed until the next change. */
 const struct heap_entry *heap_top(const struct heap *heap);
 
+/* Entry i < n, in no order but that entry 0 is the smallest and early ones tend to be small. */
+const struct heap_entry *heap_at(const struct heap *heap, uint32_t i);
+
 /* Is the key of `a` smaller? */
 bool heap_before(const struct heap_entry *a, const struct heap_entry *b);
 

@@ -43,13 +43,18 @@ static void append(struct shell *shell, struct buf *event)
 
 void record_lease(struct shell *shell, const struct broker_action *action, const char *worker)
 {
+    bool revoked = action->type == BROKER_ACTION_REVOKE;
     struct buf event = {0};
     struct pack pack;
     pack_init(&pack, &event);
-    pack_map(&pack, 6);
+    pack_map(&pack, 6 + action->raced);
     key_u64(&pack, "attempt", action->attempt);
     key_u64(&pack, "epoch", shell->epoch);
-    key_text(&pack, "event", "lease");
+    key_text(&pack, "event", revoked ? "revoked" : "lease");
+    if (action->raced) {
+        pack_key(&pack, "raced");
+        pack_bool(&pack, true);
+    }
     key_hash(&pack, "task", &action->task);
     key_u64(&pack, "time", shell_unix_ms(shell));
     key_text(&pack, "worker", worker);

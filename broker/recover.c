@@ -143,6 +143,7 @@ static int hold_makers(struct shell *shell, size_t from, struct err *err)
             struct action action = {0};
             struct broker_event add = shell->recovery->items[i].add;
             add.task = shell->recovery->items[i].needs[k];
+            memset(add.blobs, 0, sizeof add.blobs);
             if (find(shell, &add.task))
                 continue;
             rc = load_action(shell, &add.task, &action, err);

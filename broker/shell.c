@@ -127,6 +127,15 @@ static void step_or_log(struct shell *shell, struct broker_event event)
         shell_log(shell, LOG_TROUBLE, "%s: %s", broker_event_text(event.type), err.text);
 }
 
+/* A number for the machine in "KEY/HOST:PID". */
+static uint32_t host_of(const char *name)
+{
+    const char *end = strrchr(name, ':');
+    struct hash hash = hash_bytes(
+        (struct span){(const uint8_t *)name, end ? (size_t)(end - name) : strlen(name)});
+    return (uint32_t)hash_u64(&hash);
+}
+
 /* Tell the core of the worker behind this peer: a new one, or the same again. */
 static void worker_ready(struct shell *shell, struct peer *peer)
 {
@@ -139,6 +148,7 @@ static void worker_ready(struct shell *shell, struct peer *peer)
                                  .worker = peer->worker,
                                  .kinds = peer->kinds,
                                  .profile_id = peer->profile_id,
+                                 .host = host_of(peer->name),
                                  .slots = peer->slots,
                                  .credit = peer->credit,
                                  .drained = peer->drained};
@@ -272,6 +282,8 @@ static void on_outcome(struct shell *shell, struct span id, const struct message
             message_text_set(&outcome.message, err.text);
         } else {
             report.result = &result;
+            for (uint32_t i = 0; i < result.n_outputs; i++)
+                blobs_weigh(shell, &result.outputs[i].id, result.outputs[i].size, &event);
         }
     }
     if (shell_step(shell, event, &report, &err))
@@ -581,7 +593,9 @@ int shell_new(const struct broker_options *options, struct store *store, uint64_
         .epoch = epoch | 1, /* 0 is no epoch */
         .limits = {.lease_ms = asked->lease_ms ? asked->lease_ms : BROKER_LEASE_MS,
                    .worker_ms = asked->worker_ms ? asked->worker_ms : BROKER_WORKER_MS,
-                   .backoff_ms = asked->backoff_ms ? asked->backoff_ms : BROKER_BACKOFF_MS},
+                   .backoff_ms = asked->backoff_ms ? asked->backoff_ms : BROKER_BACKOFF_MS,
+                   .race_ms = asked->race_ms ? asked->race_ms : BROKER_RACE_MS,
+                   .near_bytes = asked->near_bytes ? asked->near_bytes : BROKER_NEAR_BYTES},
         .idle_ms = UINT64_MAX,
         .commit_ms = UINT64_MAX};
     shell->core = broker_core_new(&shell->limits);

@@ -105,8 +105,9 @@ struct shell {
         bool full;                           /* enough was done: plans wait for the next one */
         uint64_t work_us_max, commit_us_max; /* longest without its commit, longest commit */
     } round;
-    struct err fatal; /* code != 0: the store failed, end */
-    uint64_t refused; /* messages that were malformed or not allowed */
+    struct err fatal;    /* code != 0: the store failed, end */
+    uint64_t refused;    /* messages that were malformed or not allowed */
+    uint64_t sent_bytes; /* of objects */
 };
 
 /* ---- shell.c ---- */
@@ -245,10 +246,14 @@ struct uploads *uploads_new(void);
 void uploads_free(struct uploads *uploads);
 void blobs_put(struct shell *shell, struct span peer, const struct message_blob_put *put);
 void blobs_get(struct shell *shell, struct span peer, const struct message_blob_get *get);
+/* The event tells the core of the largest objects among those that it is called with. */
+void blobs_weigh(const struct shell *shell, const struct hash *id, uint64_t size,
+                 struct broker_event *event);
 
 /* ---- records.c ---- */
 /* Entries of the store's event log. All are canonical maps with "epoch", "event" and "time"
  * (Unix ms); see docs/events.md. */
+/* `action` is LEASE or REVOKE. */
 void record_lease(struct shell *shell, const struct broker_action *action, const char *worker);
 void record_attempt(struct shell *shell, const struct hash *task, uint32_t attempt,
                     enum attempt_end end, const char *worker,

@@ -31,20 +31,22 @@ static json_t *broker_json(const struct shell *shell)
 {
     char epoch[20];
     (void)snprintf(epoch, sizeof epoch, "%016llx", (unsigned long long)shell->epoch);
-    return json_pack("{s:s,s:I,s:s,s:f,s:b,s:f,s:f}", "endpoint", shell->address.endpoint,
+    return json_pack("{s:s,s:I,s:s,s:f,s:b,s:f,s:f,s:o}", "endpoint", shell->address.endpoint,
                      "pid", (json_int_t)getpid(), "epoch", epoch, "uptime_s",
                      (double)shell->now_ms / 1000, "keys", shell->options->keys != NULL,
                      "round_max_s", 1e-6 * (double)shell->round.work_us_max, "commit_max_s",
-                     1e-6 * (double)shell->round.commit_us_max);
+                     1e-6 * (double)shell->round.commit_us_max, "sent_bytes",
+                     integer(shell->sent_bytes));
 }
 
 static json_t *tasks_json(const struct shell *shell, const struct broker_counts *counts)
 {
-    return json_pack("{s:o,s:o,s:o,s:o,s:o,s:o,s:o}", "ready", integer(counts->ready),
+    return json_pack("{s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o}", "ready", integer(counts->ready),
                      "waiting", integer(counts->waiting), "held", integer(counts->held),
                      "leased", integer(counts->leased + counts->persisting), "done",
                      integer(counts->done), "failed", integer(counts->failed), "quarantined",
-                     integer(shell->quarantined));
+                     integer(shell->quarantined), "races", integer(counts->races), "races_won",
+                     integer(counts->races_won));
 }
 
 static json_t *worker_json(const struct shell *shell, const struct peer *peer,

@@ -9,7 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum { TASKS_PAGE = 4096 /* slots */ };
+enum { TASKS_PAGE = 4096 /* slots */, TASK_BLOBS = 3 };
 #define TASK_NONE UINT32_MAX
 
 enum task_state {
@@ -37,9 +37,12 @@ struct task {
     int32_t priority;
     uint8_t state; /* enum task_state */
     uint8_t crashes;
-    uint32_t crashed_on[3]; /* numbers of workers, as many as crashes; the last ones */
-    bool held;              /* when it is not leased or persisting it is TASK_HELD */
-    bool shared;            /* others than `share` may want it as well */
+    uint32_t crashed_on[3];        /* numbers of workers, as many as crashes; the last ones */
+    uint32_t blobs[TASK_BLOBS];    /* keys of its largest inputs */
+    uint8_t blob_log2[TASK_BLOBS]; /* of their bytes; 0: none */
+    bool held;                     /* when it is not leased or persisting it is TASK_HELD */
+    bool shared;                   /* others than `share` may want it as well */
+    bool persist_raced;            /* that attempt was the rival */
 };
 
 struct tasks {

@@ -57,6 +57,8 @@ void broker_trace(const struct broker_event *event, const struct broker_actions 
         buf_print(out, "%s", i ? ", " : " -> ");
         print(out, broker_action_text(action->type), action_fields[action->type],
               action->worker, &action->task, action->attempt, action->end);
+        if (action->raced)
+            buf_print(out, " race");
         if (action->again)
             buf_print(out, " again");
     }

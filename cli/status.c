@@ -118,8 +118,12 @@ static void print_broker(const json_t *root, FILE *out)
                   number(tasks, "ready"), number(tasks, "waiting"), number(tasks, "held"),
                   number(tasks, "leased"), number(tasks, "done"), number(tasks, "failed"),
                   number(tasks, "quarantined"));
-    (void)fprintf(out, "this run %lld executed, %lld from the cache, %lld failed\n",
-                  number(root, "executed"), number(root, "cached"), number(root, "failed"));
+    (void)fprintf(out,
+                  "this run %lld executed, %lld from the cache, %lld failed, %lld raced (%lld "
+                  "won by the rival), %.1f MB of objects sent\n",
+                  number(root, "executed"), number(root, "cached"), number(root, "failed"),
+                  number(tasks, "races"), number(tasks, "races_won"),
+                  1e-6 * (double)number(broker, "sent_bytes"));
 }
 
 void status_show(const json_t *root, FILE *out)
@@ -207,6 +211,12 @@ static void print_broker_metrics(const json_t *root, FILE *out)
                       number(tasks, states[i]));
     metric(out, "quarantined_tasks", "gauge", "Tasks in quarantine.");
     (void)fprintf(out, "wyckmill_quarantined_tasks %lld\n", number(tasks, "quarantined"));
+    metric(out, "sent_bytes_total", "counter", "Bytes of objects sent to workers and clients.");
+    (void)fprintf(out, "wyckmill_sent_bytes_total %lld\n", number(broker, "sent_bytes"));
+    metric(out, "races_total", "counter", "Attempts that took long and got a rival.");
+    (void)fprintf(out, "wyckmill_races_total %lld\n", number(tasks, "races"));
+    metric(out, "races_won_total", "counter", "Of them, those that the rival won.");
+    (void)fprintf(out, "wyckmill_races_won_total %lld\n", number(tasks, "races_won"));
     metric(out, "results_total", "counter", "Results of this broker run, by where from.");
     for (size_t i = 0; i < sizeof results / sizeof results[0]; i++)
         (void)fprintf(out, "wyckmill_results_total{from=\"%s\"} %lld\n", results[i],

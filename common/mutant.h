@@ -37,7 +37,12 @@
     X(HOLD_LEAKS, "a held task whose worker was lost is leased again", "our own rule: paused is paused") \
     X(RELEASE_FORGETS, "resumed tasks stay held", "our own rule: resumed is resumed") \
     X(CRASH_STAYS, "a crashed task goes back to the worker that it crashed on", "a bad host eats the queue: HTCondor black hole") \
-    X(SICK_WORKER_KEPT, "a worker on which everything crashes keeps getting tasks", "a bad host eats the queue: HTCondor black hole")
+    X(SICK_WORKER_KEPT, "a worker on which everything crashes keeps getting tasks", "a bad host eats the queue: HTCondor black hole") \
+    X(NEVER_RACED, "a task that hangs on a worker that is alive is waited for", "taskvine#4007, #350: hours behind one straggler") \
+    X(RACE_EARLY, "attempts are raced though they take no longer than others", "celery#5935: a second copy of every long task") \
+    X(RACE_AT_HOME, "a rival runs on the worker of the attempt that it races", "our own rule: a rival is somebody else") \
+    X(RACE_OF_MANY, "a task that is raced gets another rival, and another", "celery#5306: copies of copies") \
+    X(RACE_OF_HELD, "a task of a paused campaign gets a rival", "our own rule: paused is paused")
 /* clang-format on */
 
 enum mutant {

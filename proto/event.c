@@ -90,6 +90,8 @@ static void print_task(struct value map, struct buf *out)
         buf_print(out, " #%llu", (unsigned long long)number(map, "attempt"));
     print_plain(" ", out);
     print_plain(text(map, "end", words), out);
+    if (value_present(value_get(map, "raced")))
+        buf_print(out, "race");
     if (value_present(value_get(map, "wall_us")))
         buf_print(out, " after %.3f s", (double)number(map, "wall_us") * 1e-6);
 }

@@ -6,11 +6,12 @@
  *   4  a task that is leased has its inputs
  *   5  in the end the store is whole, every result is the true one, a new planner fed from the
  *      store stands where the old one stood, and the candidates are those of an undisturbed run
- *   6  without faults every task is leased once
- *   7  everything ends in bounded time (world.c)
- *   8  gc frees nothing that the campaign needs, and nothing that somebody put a moment ago
- *   9  nothing is begun of a campaign that is paused
- *  10  events that the client was told are in the log in the end, in their places */
+ *   6  without faults every task is leased once, and at most once more, elsewhere, when it
+ * takes long 7  everything ends in bounded time (world.c) 8  gc frees nothing that the campaign
+ * needs, and nothing that somebody put a moment ago 9  nothing is begun of a campaign that is
+ * paused 10  events that the client was told are in the log in the end, in their places 11  a
+ * task is in the hands of one worker, or of two different ones of which the log says that the
+ * second races the first; never of more */
 #include "sim/sim.h"
 
 #include "common/mem.h"
@@ -38,8 +39,8 @@ struct sim_checks {
     uint32_t n_puts;
     struct lease_seen {
         struct hash task;
-        uint64_t epoch;
-        uint32_t attempt;
+        uint64_t epoch, time_us;
+        uint32_t attempt, node;
     } leased[LEASES_SEEN]; /* the last ones that went out, a ring */
     uint32_t n_leased;
 };
@@ -88,21 +89,43 @@ static bool is_there(struct sim *sim, enum table table, struct span key)
     return backend->ops->get(backend, table, key, &value, NULL) == 0;
 }
 
-/* Does this LEASE begin an attempt? */
-static bool is_new(struct sim_checks *checks, const struct message_lease *lease)
+/* NULL: not among the last that went out. */
+static const struct lease_seen *lease_seen(const struct sim_checks *checks,
+                                           const struct message_lease *lease, uint32_t attempt)
 {
     uint32_t n = checks->n_leased < LEASES_SEEN ? checks->n_leased : LEASES_SEEN;
     for (uint32_t i = 0; i < n; i++)
         if (hash_equal(&checks->leased[i].task, &lease->task) &&
-            checks->leased[i].epoch == lease->epoch &&
-            checks->leased[i].attempt == lease->attempt)
-            return false;
+            checks->leased[i].epoch == lease->epoch && checks->leased[i].attempt == attempt)
+            return &checks->leased[i];
+    return NULL;
+}
+
+/* Does this LEASE begin an attempt? */
+static bool is_new(struct sim *sim, uint32_t to, const struct message_lease *lease)
+{
+    struct sim_checks *checks = sim->checks;
+    if (lease_seen(checks, lease, lease->attempt))
+        return false;
     checks->leased[checks->n_leased++ % LEASES_SEEN] =
-        (struct lease_seen){lease->task, lease->epoch, lease->attempt};
+        (struct lease_seen){lease->task, lease->epoch, sim->now_us, lease->attempt, to};
     return true;
 }
 
-static void check_lease(struct sim *sim, const struct message_lease *lease)
+/* Nothing went wrong: a second attempt is there because the first takes long. */
+static void check_calm_lease(struct sim *sim, uint32_t to, const struct message_lease *lease)
+{
+    const struct lease_seen *first = lease_seen(sim->checks, lease, 1);
+    char hex[HASH_HEX_SIZE];
+    if (lease->attempt > 2 || (lease->attempt == 2 && (!first || first->node == to)))
+        sim_fail(sim, "task %.16s is leased again, and nothing went wrong",
+                 hash_hex(&lease->task, hex));
+    else if (lease->attempt == 2 && sim->now_us - first->time_us < (SIM_RACE_MS - 1) * 1000)
+        sim_fail(sim, "task %.16s is raced after %.3f s", hash_hex(&lease->task, hex),
+                 (double)(sim->now_us - first->time_us) * 1e-6);
+}
+
+static void check_lease(struct sim *sim, uint32_t to, const struct message_lease *lease)
 {
     struct sim_checks *checks = sim->checks;
     if (checks->round_us != sim->now_us)
@@ -130,11 +153,11 @@ static void check_lease(struct sim *sim, const struct message_lease *lease)
         if (!is_there(sim, TABLE_OBJECTS, hash_key(&action.inputs[i])))
             sim_fail(sim, "task %.16s is leased, but its input %u is not there", hex, i);
     action_done(&action);
-    if (is_new(checks, lease) && sim_client_has_paused(sim->client) && !sim->faults.rot)
+    if (is_new(sim, to, lease) && sim_client_has_paused(sim->client) && !sim->faults.rot)
         sim_fail(sim, "task %.16s is begun, but the campaign is paused",
                  hash_hex(&lease->task, hex));
-    if (lease->attempt > 1 && sim->faults.end_us == 0)
-        sim_fail(sim, "task %.16s is leased again, and nothing went wrong", hex);
+    if (sim->faults.end_us == 0)
+        check_calm_lease(sim, to, lease);
 }
 
 static void check_ack(struct sim *sim, const struct hash *task)
@@ -271,7 +294,7 @@ void sim_check_sent(struct sim *sim, uint32_t to, struct span frame)
         buf_done(&line);
     }
     if (message.type == MESSAGE_TYPE_lease)
-        check_lease(sim, &message.lease);
+        check_lease(sim, to, &message.lease);
     if (message.type == MESSAGE_TYPE_blob_state && !message.blob_state.problem.text[0])
         note_put(sim, &message.blob_state.id);
     if (message.type == MESSAGE_TYPE_ack)
@@ -355,39 +378,102 @@ static void complain(void *context, const char *sentence)
     sim_fail(context, "the store is not whole: %s", sentence);
 }
 
+/* An entry of the event log, as far as attempts go. */
+struct entry {
+    char what[32], end[16], worker[64];
+    struct hash task;
+    uint64_t epoch, attempt;
+    bool raced;
+};
+
 struct attempts {
     struct sim *sim;
     struct hash kept[FACTS_MAX]; /* tasks with an attempt that ended well */
     uint32_t n;
+    struct entry running[FACTS_MAX]; /* attempts that began and did not end, of one epoch */
+    uint32_t n_running;
 };
 
-/* The event log tells of one attempt per task whose result was kept, and of no finding: all
- * workers give the true results. */
+/* The event log tells of one attempt per task whose result was kept. */
+static void check_kept(struct attempts *attempts, const struct entry *entry)
+{
+    const struct sim_checks *checks = attempts->sim->checks;
+    char hex[HASH_HEX_SIZE];
+    if (has(checks->recovered, checks->n_recovered, &entry->task))
+        ; /* once more, to bring back its outputs */
+    else if (has(attempts->kept, attempts->n, &entry->task))
+        sim_fail(attempts->sim, "two results of task %.16s were kept",
+                 hash_hex(&entry->task, hex));
+    else
+        add(attempts->sim, attempts->kept, &attempts->n, &entry->task);
+}
+
+/* Take out the attempt; with `all`, whatever runs of its task. */
+static void stop_running(struct attempts *attempts, const struct entry *entry, bool all)
+{
+    for (uint32_t i = 0; i < attempts->n_running; i++)
+        if (hash_equal(&attempts->running[i].task, &entry->task) &&
+            (all || attempts->running[i].attempt == entry->attempt))
+            attempts->running[i--] = attempts->running[--attempts->n_running];
+}
+
+static void check_begun(struct attempts *attempts, const struct entry *entry)
+{
+    uint32_t others = 0;
+    bool at_home = false;
+    char hex[HASH_HEX_SIZE];
+    for (uint32_t i = 0; i < attempts->n_running; i++) {
+        const struct entry *other = &attempts->running[i];
+        if (!hash_equal(&other->task, &entry->task))
+            continue;
+        others++;
+        at_home = at_home || !strcmp(other->worker, entry->worker);
+    }
+    if (others != entry->raced || at_home)
+        sim_fail(attempts->sim, "attempt %u of task %.16s begins beside %u others%s",
+                 (unsigned)entry->attempt, hash_hex(&entry->task, hex), others,
+                 at_home ? " and on the same worker" : "");
+    if (attempts->n_running < FACTS_MAX)
+        attempts->running[attempts->n_running++] = *entry;
+}
+
+static bool read_entry(struct span event, struct entry *ret)
+{
+    struct document *document = NULL;
+    *ret = (struct entry){.what = ""};
+    if (document_parse(event, &value_limits_message, &document, NULL))
+        return false; /* fsck tells */
+    struct value map = document_root(document);
+    (void)value_text(value_get(map, "event"), "event", ret->what, sizeof ret->what, NULL);
+    (void)value_text(value_get(map, "end"), "end", ret->end, sizeof ret->end, NULL);
+    (void)value_text(value_get(map, "worker"), "worker", ret->worker, sizeof ret->worker, NULL);
+    (void)value_u64(value_get(map, "epoch"), "epoch", 0, UINT64_MAX, &ret->epoch, NULL);
+    (void)value_u64(value_get(map, "attempt"), "attempt", 0, UINT32_MAX, &ret->attempt, NULL);
+    ret->raced = value_present(value_get(map, "raced"));
+    bool of_task = value_hash(value_get(map, "task"), "task", &ret->task, NULL) == 0;
+    document_free(document);
+    return of_task;
+}
+
+/* Nor does it tell of a finding: all workers give the true results. */
 static int count_attempt(void *context, uint64_t sequence, struct span event)
 {
     struct attempts *attempts = context;
-    struct document *document = NULL;
-    char what[32] = "", end[16] = "", hex[HASH_HEX_SIZE];
-    struct hash task;
+    struct entry entry;
     (void)sequence;
-    if (document_parse(event, &value_limits_message, &document, NULL))
-        return 0; /* fsck tells */
-    struct value map = document_root(document);
-    (void)value_text(value_get(map, "event"), "event", what, sizeof what, NULL);
-    (void)value_text(value_get(map, "end"), "end", end, sizeof end, NULL);
-    if (!strcmp(what, "unreproducible"))
+    if (!read_entry(event, &entry))
+        return 0;
+    bool kept = !strcmp(entry.what, "attempt") && !strcmp(entry.end, "ok");
+    if (attempts->n_running && attempts->running[0].epoch != entry.epoch)
+        attempts->n_running = 0;
+    if (!strcmp(entry.what, "unreproducible"))
         sim_fail(attempts->sim, "the same result counts as another one");
-    if (!strcmp(what, "attempt") && !strcmp(end, "ok") &&
-        value_hash(value_get(map, "task"), "task", &task, NULL) == 0) {
-        if (has(attempts->sim->checks->recovered, attempts->sim->checks->n_recovered, &task))
-            ; /* once more, to bring back its outputs */
-        else if (has(attempts->kept, attempts->n, &task))
-            sim_fail(attempts->sim, "two results of task %.16s were kept",
-                     hash_hex(&task, hex));
-        else
-            add(attempts->sim, attempts->kept, &attempts->n, &task);
-    }
-    document_free(document);
+    if (kept)
+        check_kept(attempts, &entry);
+    if (!strcmp(entry.what, "lease"))
+        check_begun(attempts, &entry);
+    else if (!strcmp(entry.what, "attempt") || !strcmp(entry.what, "revoked"))
+        stop_running(attempts, &entry, kept);
     return 0;
 }
 
@@ -466,8 +552,10 @@ void sim_check_end(struct sim *sim)
     if (store_fsck(sim->shell->store, complain, sim, &check, &err))
         sim_fail(sim, "the store cannot be checked: %s", err.text);
     if (!sim->faults.rot) {
-        struct attempts attempts = {.sim = sim};
-        (void)store_each_event(sim->shell->store, 0, count_attempt, &attempts, NULL);
+        struct attempts *attempts = mem_new(1, sizeof *attempts);
+        attempts->sim = sim;
+        (void)store_each_event(sim->shell->store, 0, count_attempt, attempts, NULL);
+        free(attempts);
         check_heard(sim);
     }
     struct replay undisturbed = {.sim = sim}, stored = {.sim = sim, .store = sim->shell->store};

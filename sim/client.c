@@ -16,8 +16,9 @@ enum {
     ASK_US = 1500000,
     EAGER_US = 25000,
     EAGER_END_US = 60000000,
-    PAUSE_US_MAX = 60000000, /* how long it may stay paused */
-    SETTLE_US = 15000000,    /* no SUBMIT, which resumes, is on its way any more */
+    PAUSE_US_MAX = 60000000,       /* how long it may stay paused */
+    PAUSE_LONG_US_MAX = 720000000, /* where tasks hang: longer than they are waited for */
+    SETTLE_US = 15000000,          /* no SUBMIT, which resumes, is on its way any more */
 };
 
 /* What the client wants of the campaign, one after the other. */
@@ -164,7 +165,10 @@ static void on_ordered(struct sim_client *client, const struct message_ordered *
     bool refused = ordered->problem.text[0]; /* the campaign is over, or not there */
     if (client->wish == WISH_PAUSE && ordered->verb == ORDER_PAUSE) {
         client->wish = refused ? WISH_RUN : WISH_PAUSED;
-        client->wish_us = client->sim->now_us + sim_between(&rng, 1000000, PAUSE_US_MAX);
+        client->wish_us =
+            client->sim->now_us +
+            sim_between(&rng, 1000000,
+                        client->sim->faults.hang ? PAUSE_LONG_US_MAX : PAUSE_US_MAX);
     } else if (client->wish == WISH_RESUME && ordered->verb == ORDER_RESUME) {
         client->wish = WISH_RUN;
         client->wish_us = UINT64_MAX;

@@ -20,6 +20,8 @@ enum {
     SIM_WORKER_FIRST = 2,
     SIM_PART_BYTES = 96, /* objects travel in parts of this size: several each */
     SIM_PEER_SIZE = 8,
+    SIM_NEAR_BYTES = 100, /* so that most objects count */
+    SIM_RACE_MS = 300,    /* unknown kinds are raced after 1800 times that: 9 minutes */
 };
 
 /* What may go wrong in this seed; all zero in a calm one. Probabilities per 65536. */
@@ -33,6 +35,8 @@ struct sim_faults {
     uint32_t slot_crash, slot_error; /* of a run of a task */
     uint32_t lie;      /* of a run: wrong bytes, missing outputs, foreign results */
     uint32_t sick;     /* node of a worker on which everything crashes; 0: none */
+    uint32_t hang;     /* node of a worker that lives, but whose tasks may hang; 0: none */
+    uint64_t hang_us;  /* for so long */
     bool pause;        /* the client pauses the campaign for a while */
     uint32_t rot;      /* of a broker crash: one row of the journal is damaged */
     uint64_t task_us;  /* longest run of a task; no fault */

@@ -18,6 +18,7 @@ enum {
     OUTPUTS = 2,
     SICK_CRASHES_MAX = 12, /* 4 that are proofs, and those on their way meanwhile */
     LIE_OFFERS = 4,        /* then a liar loses interest */
+    HANG_PER_65536 = 20000,
 };
 
 enum state { FETCH, READY, RUN, PUT, OFFER };
@@ -119,10 +120,12 @@ static void say_hello(struct sim_worker *worker)
     struct message message = {
         .type = MESSAGE_TYPE_hello,
         .hello = {.boot = worker->boot, .slots = worker->slots, .credit = 2 * worker->slots}};
-    struct buf kinds_text = {0};
+    struct buf kinds_text = {0}, name = {0};
     for (int k = 0; k < KIND_COUNT; k++)
         buf_print(&kinds_text, "%s%s@%u", k ? "," : "", kinds[k].name, kinds[k].revision);
-    message_text_set(&message.hello.name, "simulated");
+    buf_print(&name, "%u:%u", worker->node, worker->sim->nodes[worker->node].generation);
+    message_text_set(&message.hello.name, buf_text(&name));
+    buf_done(&name);
     message_text_set(&message.hello.kinds, buf_text(&kinds_text));
     message_text_set(&message.hello.profile, "profile");
     buf_done(&kinds_text);
@@ -371,9 +374,11 @@ static void begin(struct sim_worker *worker, struct attempt *attempt)
 {
     if (running(worker) == worker->slots)
         return;
+    struct sim *sim = worker->sim;
     attempt->state = RUN;
-    attempt->due_us =
-        worker->sim->now_us + sim_between(&worker->rng, 1 * MS, worker->sim->faults.task_us);
+    attempt->due_us = sim->now_us + sim_between(&worker->rng, 1 * MS, sim->faults.task_us);
+    if (sim->faults.hang == worker->node && sim_chance(sim, &worker->rng, HANG_PER_65536))
+        attempt->due_us = sim->now_us + sim->faults.hang_us;
 }
 
 static void finish(struct sim_worker *worker, struct attempt *attempt)

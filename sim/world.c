@@ -113,6 +113,27 @@ static void draw_wishes(struct sim *sim)
     f->sick = SIM_WORKER_FIRST + rng_below(&rng, sim->n_workers);
 }
 
+/* A worker whose tasks hang while it says that it lives. Nobody tells it of a lease that was
+ * lost, or of an attempt for an earlier broker: where that happens a slot comes back by itself.
+ */
+static void draw_hang(struct sim *sim)
+{
+    struct rng rng = rng_stream(sim->seed, 4, 3, 0);
+    struct sim_faults *f = &sim->faults;
+    if (f->end_us == 0 || f->sick || sim->n_workers < 2 || rng_below(&rng, 3) > 0)
+        return;
+    bool alone = rng_below(&rng, 2);
+    if (alone)
+        *f = (struct sim_faults){.task_us = f->task_us,
+                                 .grace_ms = 10000,
+                                 .eager = f->eager,
+                                 .end_us = f->end_us,
+                                 .slot_crash = f->slot_crash,
+                                 .pause = f->pause};
+    f->hang = SIM_WORKER_FIRST + rng_below(&rng, sim->n_workers);
+    f->hang_us = (alone ? 24 * 3600 : 100) * SECOND_US;
+}
+
 /* ---- events ---- */
 
 static bool before(const struct sim_event *a, const struct sim_event *b)
@@ -353,7 +374,11 @@ void sim_init(struct sim *sim, uint64_t seed, bool tracing)
     draw_faults(sim);
     sim->n_workers = 1 + rng_below(&sim->rng, SIM_WORKERS_MAX);
     draw_wishes(sim);
-    sim->options = (struct broker_options){.store = "simulated", .verbosity = -1};
+    draw_hang(sim);
+    sim->options = (struct broker_options){
+        .store = "simulated",
+        .verbosity = -1,
+        .limits = {.race_ms = SIM_RACE_MS, .near_bytes = SIM_NEAR_BYTES}};
     sim->disk = sim_disk_new(sim);
     sim->client = sim_client_new(sim);
     sim->checks = sim_checks_new(sim);

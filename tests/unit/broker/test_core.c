@@ -311,6 +311,314 @@ static void test_broker_core__three_crashes_are_quarantine_with_growing_pauses(v
                       "ack 0100 #3 w1, quarantine 0100 crash\n");
 }
 
+/* ---- races ---- */
+
+/* Seven tasks of 1 s on worker 1, one of `outlier_ms`; so others may take 3 s, whatever the one
+ * took. Then task 100 runs on worker 1, and worker 2 has an idle slot; nothing is told. */
+static struct story story_begin_race(uint64_t outlier_ms)
+{
+    const struct broker_limits limits = {
+        .lease_ms = 15000, .worker_ms = 60000, .backoff_ms = 1000, .race_ms = 2000};
+    struct story story = {.core = broker_core_new(&limits)};
+    tell(&story, ready(1, 1, 1));
+    for (uint8_t i = 1; i <= 8; i++) {
+        tell(&story, add(i));
+        story.now_ms += i == 4 ? outlier_ms : 1000;
+        tell(&story, result(1, i, 1, ATTEMPT_OK));
+        tell(&story, durable(i));
+    }
+    tell(&story, add(100));
+    tell(&story, ready(2, 1, 1));
+    buf_done(&story.text);
+    return story;
+}
+
+/* Ticks until the time; all workers say that they live. */
+static void live_until(struct story *story, uint64_t end_ms)
+{
+    for (uint64_t ms; (ms = broker_core_deadline_ms(story->core)) <= end_ms;) {
+        story->now_ms = ms;
+        struct buf text = story->text; /* heartbeats and looks in vain are no part of a story */
+        story->text = (struct buf){0};
+        for (uint32_t w = 1; w <= 5; w++)
+            (void)tell(story, of_worker(BROKER_EVENT_WORKER_ALIVE, w));
+        tell(story, (struct broker_event){.type = BROKER_EVENT_TICK});
+        for (size_t i = 0; i < story->actions.n; i++)
+            if (!story->actions.items[i].again) {
+                buf_print(&text, "[%5llu] w%u %s #%u%s\n", (unsigned long long)story->now_ms,
+                          story->actions.items[i].worker,
+                          broker_action_text(story->actions.items[i].type),
+                          story->actions.items[i].attempt,
+                          story->actions.items[i].raced ? " race" : "");
+            }
+        buf_done(&story->text);
+        story->text = text;
+    }
+    story->now_ms = end_ms;
+}
+
+static struct broker_counts counts_of(const struct story *story)
+{
+    struct broker_counts counts;
+    broker_core_counts(story->core, &counts);
+    return counts;
+}
+
+/* It is late after 3 s, and looked at a second later at most. One rival, no more; the first
+ * durable result wins, the other attempt is revoked, its result is unwanted. */
+static void test_broker_core__straggler_is_raced_and_the_rival_may_win(void **state)
+{
+    (void)state;
+    struct story story = story_begin_race(90000);
+    assert_int_equal(story.now_ms, 97000);
+    live_until(&story, 100999);
+    tell(&story, ready(3, 1, 1));
+    live_until(&story, 105000);
+    tell(&story, result(2, 100, 2, ATTEMPT_OK));
+    tell(&story, result(1, 100, 1, ATTEMPT_OK)); /* it repeats that */
+    tell(&story, durable(100));
+    tell(&story, result(1, 100, 1, ATTEMPT_OK));
+    assert_int_equal(counts_of(&story).races, 1);
+    assert_int_equal(counts_of(&story).races_won, 1);
+    assert_int_equal(counts_of(&story).leases, 0);
+    story_end(&story, "[100000] w2 lease #2 race\n"
+                      "[100999] ready w3\n"
+                      "[105000] result 6400 #2 w2 ok -> persist 6400 #2 w2\n"
+                      "[105000] result 6400 #1 w1 ok\n"
+                      "[105000] durable 6400 -> ack 6400 #2 w2, done 6400\n"
+                      "[105000] result 6400 #1 w1 ok -> ack 6400 #1 w1\n");
+}
+
+static void test_broker_core__straggler_may_win_and_the_rival_makes_room(void **state)
+{
+    (void)state;
+    struct story story = story_begin_race(1000);
+    live_until(&story, 12000);
+    tell(&story, add(101));
+    tell(&story, result(1, 100, 1, ATTEMPT_OK));
+    tell(&story, add(102));
+    tell(&story, durable(100));
+    assert_int_equal(counts_of(&story).races, 1);
+    assert_int_equal(counts_of(&story).races_won, 0);
+    story_end(&story, "[11000] w2 lease #2 race\n"
+                      "[12000] add 6500\n"
+                      "[12000] result 6400 #1 w1 ok -> persist 6400 #1 w1, lease 6500 #1 w1\n"
+                      "[12000] add 6600\n"
+                      "[12000] durable 6400 -> ack 6400 #1 w1, done 6400, revoke 6400 #2 w2, "
+                      "lease 6600 #1 w2\n");
+}
+
+/* When one of the two ends badly the other goes on, and is raced in turn: by the worker on
+ * which the task crashed when there is no third. */
+static void test_broker_core__attempts_of_a_race_fail_on_their_own(void **state)
+{
+    (void)state;
+    struct story story = story_begin_race(1000);
+    live_until(&story, 11500);
+    tell(&story, result(1, 100, 1, ATTEMPT_CRASH));
+    live_until(&story, 16000);
+    tell(&story, of_worker(BROKER_EVENT_WORKER_GONE, 2));
+    live_until(&story, 16001);
+    tell(&story, result(1, 100, 3, ATTEMPT_ERROR));
+    assert_int_equal(counts_of(&story).leases, 0);
+    story_end(&story, "[11000] w2 lease #2 race\n"
+                      "[11500] result 6400 #1 w1 crash -> attempt-ended 6400 #1 w1 crash, "
+                      "ack 6400 #1 w1\n"
+                      "[14000] w1 lease #3 race\n"
+                      "[16000] gone w2 -> attempt-ended 6400 #2 w2 lost\n"
+                      "[16001] result 6400 #3 w1 error -> attempt-ended 6400 #3 w1 error, "
+                      "ack 6400 #3 w1, failed 6400 error\n");
+}
+
+static void test_broker_core__error_of_a_rival_is_final_for_both(void **state)
+{
+    (void)state;
+    struct story story = story_begin_race(1000);
+    live_until(&story, 11500);
+    tell(&story, result(2, 100, 2, ATTEMPT_ERROR));
+    story_end(&story, "[11000] w2 lease #2 race\n"
+                      "[11500] result 6400 #2 w2 error -> attempt-ended 6400 #2 w2 error, "
+                      "ack 6400 #2 w2, failed 6400 error, revoke 6400 #1 w1\n");
+}
+
+static void test_broker_core__rival_is_of_another_machine_if_there_is_one(void **state)
+{
+    (void)state;
+    struct story story = story_begin_race(1000);
+    for (uint32_t w = 1; w <= 3; w++) {
+        struct broker_event event = ready(w, 1, 1);
+        event.host = w == 3 ? 78 : 77;
+        tell(&story, event);
+    }
+    buf_done(&story.text);
+    live_until(&story, 12000);
+    story_end(&story, "[11000] w3 lease #2 race\n");
+}
+
+/* Nobody races where a task waits, on a worker that is told to leave, for a paused campaign, or
+ * for a kind of which too little is known. */
+static void test_broker_core__races_use_nothing_but_idle_slots(void **state)
+{
+    (void)state;
+    struct story story = story_begin_race(1000);
+    tell(&story, add(101)); /* worker 2 has it, for long as well */
+    live_until(&story, 60000);
+    assert_int_equal(counts_of(&story).races, 0);
+    tell(&story, result(2, 101, 1, ATTEMPT_OK));
+    tell(&story, of_task(BROKER_EVENT_TASK_HOLD, 100));
+    live_until(&story, 120000);
+    assert_int_equal(counts_of(&story).races, 0);
+    tell(&story, of_worker(BROKER_EVENT_WORKER_DRAIN, 2));
+    tell(&story, of_task(BROKER_EVENT_TASK_RELEASE, 100));
+    live_until(&story, 180000);
+    assert_int_equal(counts_of(&story).races, 0);
+    tell(&story, ready(3, 1, 1));
+    live_until(&story, 240000);
+    assert_int_equal(counts_of(&story).races, 1);
+
+    struct broker_event other = ready(4, 1, 1);
+    other.kinds = 2;
+    tell(&story, other);
+    other = add(102);
+    other.kind = 1;
+    tell(&story, other);
+    other = ready(5, 1, 1);
+    other.kinds = 2;
+    tell(&story, other);
+    live_until(&story, 240000 + 3600000 - 1);
+    assert_int_equal(counts_of(&story).races, 1);
+    live_until(&story, 240000 + 3600000 * 9 / 8); /* an hour, and the look after it */
+    assert_int_equal(counts_of(&story).races, 2);
+    buf_done(&story.text);
+    story_end(&story, "");
+}
+
+/* ---- where inputs are ---- */
+
+static struct story story_begin_near(void)
+{
+    const struct broker_limits limits = {
+        .lease_ms = 15000, .worker_ms = 60000, .backoff_ms = 1000, .near_bytes = 1000};
+    return (struct story){.core = broker_core_new(&limits)};
+}
+
+/* A task with two large inputs; key 0: none. */
+static struct broker_event add_with(uint8_t task, uint32_t first, uint32_t second)
+{
+    struct broker_event event = add(task);
+    event.blobs[0] = (struct broker_blob){.key = first, .size = first ? 100000 : 0};
+    event.blobs[1] = (struct broker_blob){.key = second, .size = second ? 20000 : 0};
+    return event;
+}
+
+static uint32_t worker_of_lease(const struct story *story)
+{
+    for (size_t i = 0; i < story->actions.n; i++)
+        if (story->actions.items[i].type == BROKER_ACTION_LEASE)
+            return story->actions.items[i].worker;
+    return 0;
+}
+
+/* Runs the task on the worker that gets it, to its end; returns that worker. */
+static uint32_t run_task(struct story *story, struct broker_event task, uint32_t makes)
+{
+    tell(story, task);
+    uint32_t worker = worker_of_lease(story);
+    struct broker_event end = result(worker, task.task.bytes[0], 1, ATTEMPT_OK);
+    end.blobs[0] = (struct broker_blob){.key = makes, .size = makes ? 50000 : 0};
+    story->now_ms += 1000;
+    tell(story, end);
+    tell(story, durable(task.task.bytes[0]));
+    return worker;
+}
+
+/* What it was given, and what it made; more bytes count more, small objects nothing. */
+static void test_broker_core__idle_worker_with_the_inputs_gets_the_task(void **state)
+{
+    (void)state;
+    struct story story = story_begin_near();
+    for (uint32_t w = 1; w <= 3; w++)
+        tell(&story, ready(w, 1, 1));
+    assert_int_equal(run_task(&story, add_with(1, 11, 0), 12), 1);
+    assert_int_equal(run_task(&story, add_with(2, 21, 22), 0), 2);
+    assert_int_equal(run_task(&story, add_with(3, 31, 0), 0), 3);
+    /* 1 stands first now */
+    assert_int_equal(run_task(&story, add_with(4, 21, 0), 0), 2);
+    assert_int_equal(run_task(&story, add_with(5, 12, 0), 0), 1);
+    assert_int_equal(run_task(&story, add_with(6, 31, 22), 0), 3);
+    assert_int_equal(run_task(&story, add_with(7, 11, 22), 0), 1);
+    struct broker_event small = add(8);
+    small.blobs[0] = (struct broker_blob){.key = 12, .size = 999};
+    assert_int_equal(run_task(&story, small, 0), 2);
+    buf_done(&story.text);
+    story_end(&story, "");
+}
+
+/* Nobody waits for a busy worker because of what it has. */
+static void test_broker_core__busy_worker_with_the_inputs_is_not_waited_for(void **state)
+{
+    (void)state;
+    struct story story = story_begin_near();
+    tell(&story, ready(1, 2, 2));
+    tell(&story, ready(2, 2, 2));
+    assert_int_equal(run_task(&story, add_with(1, 11, 0), 0), 1);
+    for (uint8_t i = 2; i <= 5; i++) {
+        tell(&story, add_with(i, 11, 0));
+        assert_int_equal(worker_of_lease(&story), i <= 3 ? 1 : 2);
+    }
+    buf_done(&story.text);
+    story_end(&story, "");
+}
+
+static void test_broker_core__worker_forgets_what_it_had_long_ago(void **state)
+{
+    (void)state;
+    struct story story = story_begin_near();
+    tell(&story, ready(1, 1, 1));
+    run_task(&story, add_with(1, 1, 0), 0);
+    for (uint8_t i = 2; i <= 33; i++)
+        run_task(&story, add_with(i, i, 0), 0);
+    tell(&story, ready(2, 1, 1));
+    run_task(&story, add_with(40, 2, 0), 0); /* the last of 32 is known, and refreshed by use */
+    assert_int_equal(run_task(&story, add_with(41, 3, 0), 0), 1);
+    assert_int_equal(run_task(&story, add_with(42, 1, 0), 0), 2); /* not the first of 33 */
+    buf_done(&story.text);
+    story_end(&story, "");
+}
+
+/* A worker takes the task whose inputs it has before others of the kind, of the same share and
+ * priority; but none waits for more than 64 that came later. */
+static void test_broker_core__worker_takes_the_task_whose_inputs_it_has(void **state)
+{
+    (void)state;
+    struct story story = story_begin_near();
+    tell(&story, ready(1, 1, 1));
+    run_task(&story, add_with(1, 11, 0), 0);
+    tell(&story, add_with(2, 99, 0)); /* it is busy with this */
+    tell(&story, add_with(3, 98, 0));
+    tell(&story, add_with(4, 11, 0));
+    struct broker_event urgent = add_with(5, 97, 0);
+    urgent.priority = 1;
+    tell(&story, urgent);
+    const uint8_t order[] = {5, 4, 3};
+    uint8_t running = 2;
+    for (int i = 0; i < 3; i++) {
+        tell(&story, result(1, running, 1, ATTEMPT_OK));
+        running = story.leased.bytes[0];
+        assert_int_equal(running, order[i]);
+    }
+    tell(&story, add_with(6, 96, 0));
+    uint8_t passed = 0;
+    for (; passed < 100 && running != 6; passed++) {
+        tell(&story, add_with((uint8_t)(10 + passed), 11, 0));
+        tell(&story, result(1, running, 1, ATTEMPT_OK));
+        running = story.leased.bytes[0];
+    }
+    assert_int_equal(passed - 1, 64);
+    buf_done(&story.text);
+    story_end(&story, "");
+}
+
 /* Tasks that crashed together do not come back together. */
 static void test_broker_core__pauses_differ_from_task_to_task(void **state)
 {
@@ -809,6 +1117,16 @@ int main(void)
         cmocka_unit_test(test_broker_core__result_of_an_earlier_run_is_accepted),
         cmocka_unit_test(test_broker_core__three_crashes_are_quarantine_with_growing_pauses),
         cmocka_unit_test(test_broker_core__pauses_differ_from_task_to_task),
+        cmocka_unit_test(test_broker_core__idle_worker_with_the_inputs_gets_the_task),
+        cmocka_unit_test(test_broker_core__busy_worker_with_the_inputs_is_not_waited_for),
+        cmocka_unit_test(test_broker_core__worker_forgets_what_it_had_long_ago),
+        cmocka_unit_test(test_broker_core__worker_takes_the_task_whose_inputs_it_has),
+        cmocka_unit_test(test_broker_core__straggler_is_raced_and_the_rival_may_win),
+        cmocka_unit_test(test_broker_core__straggler_may_win_and_the_rival_makes_room),
+        cmocka_unit_test(test_broker_core__attempts_of_a_race_fail_on_their_own),
+        cmocka_unit_test(test_broker_core__error_of_a_rival_is_final_for_both),
+        cmocka_unit_test(test_broker_core__rival_is_of_another_machine_if_there_is_one),
+        cmocka_unit_test(test_broker_core__races_use_nothing_but_idle_slots),
         cmocka_unit_test(test_broker_core__crashed_task_goes_elsewhere),
         cmocka_unit_test(test_broker_core__avoided_worker_takes_it_when_it_is_alone),
         cmocka_unit_test(test_broker_core__worker_on_which_good_tasks_crash_is_drained),

@@ -42,7 +42,8 @@ struct model_lease {
 };
 
 /* What happened over all seeds: a test in which nothing is ever quarantined proves little. */
-static uint64_t fates_seen[FATES], late_seen, lost_seen, held_seen, drained_seen, sick_seen;
+static uint64_t fates_seen[FATES], late_seen, lost_seen, held_seen, drained_seen, sick_seen,
+    raced_seen, won_seen;
 
 struct world {
     struct broker_core *core;
@@ -133,14 +134,16 @@ static bool runs(const struct model_worker *worker, const struct model_task *tas
            (task->profile_id == 0 || task->profile_id == worker->profile_id);
 }
 
-/* Workers that get new tasks, without this one; with `task`, those that can run it. */
-static uint32_t others(struct world *world, uint32_t number, const struct model_task *task)
+/* Workers that get new tasks, without these two; with `task`, those that can run it. */
+static uint32_t others(struct world *world, uint32_t number, uint32_t except,
+                       const struct model_task *task)
 {
     uint32_t n = 0;
     struct broker_worker seen;
     for (int i = 0; i < WORKERS; i++) {
         const struct model_worker *worker = &world->workers[i];
-        n += worker->number && worker->number != number && !worker->draining &&
+        n += worker->number && worker->number != number && worker->number != except &&
+             !worker->draining &&
              broker_core_worker(world->core, worker->number, &seen, NULL) == 0 &&
              !seen.silent && (!task || runs(worker, task));
     }
@@ -149,7 +152,8 @@ static uint32_t others(struct world *world, uint32_t number, const struct model_
 
 /* ---- what each action means to the outside ---- */
 
-static void see_lease(struct world *world, const struct broker_action *action)
+static void see_lease(struct world *world, const struct broker_event *cause,
+                      const struct broker_action *action)
 {
     uint32_t number;
     struct model_task *task = task_of(world, &action->task, &number);
@@ -161,8 +165,18 @@ static void see_lease(struct world *world, const struct broker_action *action)
         return;
     }
     must(world, task->fate == OPEN && action->attempt == task->attempt + 1);
+    uint32_t rival_of = 0;
+    must(world, task->leases == action->raced);
+    if (action->raced) { /* somebody else, with a slot for it */
+        must(world, cause->type == BROKER_EVENT_TICK && worker->leases < worker->slots);
+        for (uint32_t i = 0; i < world->n_leases; i++)
+            rival_of = world->leases[i].task == number ? world->leases[i].worker : rival_of;
+        must(world, rival_of && rival_of != action->worker);
+        raced_seen++;
+    }
+    must(world,
+         task->crashed_on != action->worker || !others(world, action->worker, rival_of, task));
     must(world, runs(worker, task));
-    must(world, task->crashed_on != action->worker || !others(world, action->worker, task));
     must(world, worker->leases < worker->credit);
     must(world, !task->held && !worker->draining);
     must(world, world->n_leases < LEASES);
@@ -225,7 +239,7 @@ static void see(struct world *world, const struct broker_event *cause,
     struct model_task *task = task_of(world, &action->task, &number);
     switch (action->type) {
     case BROKER_ACTION_LEASE:
-        see_lease(world, action);
+        see_lease(world, cause, action);
         return;
     case BROKER_ACTION_PERSIST:
         must(world, task->fate == OPEN && cause->type == BROKER_EVENT_RESULT);
@@ -253,7 +267,7 @@ static void see(struct world *world, const struct broker_event *cause,
         if (!worker_of(world, action->worker)->draining) {
             must(world, cause->type == BROKER_EVENT_RESULT_DURABLE);
             must(world, action->proofs * BROKER_PROOF >= BROKER_GUILT_MAX);
-            must(world, others(world, action->worker, NULL) > 0);
+            must(world, others(world, action->worker, 0, NULL) > 0);
             worker_of(world, action->worker)->draining = true;
             sick_seen++;
         }
@@ -363,6 +377,11 @@ static uint32_t below(struct world *world, uint32_t n)
     return rng_below(&world->rng, n);
 }
 
+static struct broker_blob some_blob(struct world *world)
+{
+    return (struct broker_blob){.size = below(world, 500), .key = 1 + below(world, 100)};
+}
+
 static void do_add(struct world *world)
 {
     uint32_t number = below(world, TASKS);
@@ -379,6 +398,7 @@ static void do_add(struct world *world)
     task->held = task->held && held;
     must(world, tell(world, (struct broker_event){.type = BROKER_EVENT_TASK_ADD,
                                                   .held = held,
+                                                  .blobs = {some_blob(world), some_blob(world)},
                                                   .share = below(world, 5),
                                                   .task = task_id(number),
                                                   .kind = task->kind,
@@ -451,6 +471,7 @@ static void do_result(struct world *world, struct model_lease lease, enum attemp
                                                       .worker = lease.worker,
                                                       .task = task_id(lease.task),
                                                       .attempt = lease.attempt,
+                                                      .blobs = {some_blob(world)},
                                                       .end = end}) == 0);
 }
 
@@ -591,12 +612,16 @@ static void count_what_happened(const struct world *world)
         fates_seen[i] += world->fates[i];
     late_seen += counts.late_results;
     lost_seen += counts.attempts_lost;
+    won_seen += counts.races_won;
 }
 
 static void run_seed(uint64_t seed)
 {
-    const struct broker_limits limits = {
-        .lease_ms = 3000, .worker_ms = 9000, .backoff_ms = 100};
+    const struct broker_limits limits = {.lease_ms = 3000,
+                                         .worker_ms = 9000,
+                                         .backoff_ms = 100,
+                                         .race_ms = 50,
+                                         .near_bytes = 100};
     struct world *world = mem_new(1, sizeof *world);
     world->core = broker_core_new(&limits);
     world->rng = rng_stream(seed, 0, 0, 0);
@@ -630,6 +655,7 @@ static void test_broker_core__invariants_hold_for_random_events(void **state)
     assert_true(fates_seen[CANCELLED] > 3 * seeds);
     assert_true(held_seen > 50 * seeds && drained_seen > 5 * seeds);
     assert_true(sick_seen > seeds);
+    assert_true(raced_seen > seeds && won_seen > seeds / 2);
     assert_true(late_seen > 100 * seeds && lost_seen > 100 * seeds);
 }
 
