@@ -47,6 +47,45 @@ const char *campaigns_state_text(const struct campaign_run *run)
     return planner_state_text(status.state);
 }
 
+/* ---- what a task is still wanted for ---- */
+
+static bool is_running(const struct shell *shell, const struct hash *task)
+{
+    enum broker_task_state state;
+    return broker_core_task(shell->core, task, &state, NULL) == 0 &&
+           (state == BROKER_TASK_LEASED || state == BROKER_TASK_PERSISTING);
+}
+
+/* What its campaigns want of it decides whether a task runs, is held or is cancelled. */
+static void settle(struct shell *shell, const struct hash *task)
+{
+    struct broker_event event = {.type = BROKER_EVENT_TASK_CANCEL, .task = *task};
+    if (recover_wants(shell, task)) /* others need again what it makes */
+        event.type = BROKER_EVENT_TASK_RELEASE;
+    struct err err;
+    for (uint32_t i = 0; i < shell->n_campaigns && event.type != BROKER_EVENT_TASK_RELEASE;
+         i++) {
+        const struct campaign_run *run = &shell->campaigns[i];
+        if (!wants(run, task) || (run->over && !is_running(shell, task)))
+            continue; /* when it is over, what runs may end */
+        event.type = run->will == WILL_RUN ? BROKER_EVENT_TASK_RELEASE : BROKER_EVENT_TASK_HOLD;
+    }
+    if (shell_step(shell, event, NULL, &err))
+        shell_log(shell, LOG_TROUBLE, "%s: %s", broker_event_text(event.type), err.text);
+    else if (event.type == BROKER_EVENT_TASK_CANCEL)
+        recover_forget(shell, task);
+}
+
+/* Returns how many. */
+static uint64_t settle_all(struct shell *shell, const struct planner *planner)
+{
+    uint32_t cursor = 0;
+    uint64_t n = 0;
+    for (struct hash task; planner_next_wanted(planner, &cursor, &task); n++)
+        settle(shell, &task);
+    return n;
+}
+
 /* ---- feeding planners ---- */
 
 /* Log the end of a campaign, once. */
@@ -57,10 +96,22 @@ static void check_over(struct shell *shell, struct campaign_run *run)
     if (status.state == PLANNER_RUNNING || run->over)
         return;
     run->over = true;
+    (void)settle_all(shell, run->planner); /* what waits in the queue would be in vain */
     record_campaign(shell, "ended", run);
     shell_log(shell, LOG_NEWS, "campaign '%s' %s: %llu executed, %llu from the cache%s%s",
               run->name, planner_state_text(status.state), (unsigned long long)run->executed,
               (unsigned long long)run->cached, status.note[0] ? "; " : "", status.note);
+}
+
+/* A round that was begun stays paid, whatever is spent by the next start of the broker. */
+static void note_rounds(struct shell *shell, struct campaign_run *run)
+{
+    if (!run->timed || planner_rounds(run->planner) <= run->account.rounds)
+        return;
+    run->account.rounds = planner_rounds(run->planner);
+    planner_account(run->planner, run->account.slot_us, run->account.rounds);
+    run->unsaved = true;
+    shell_commit_soon(shell);
 }
 
 /* A result that does not fit the plan counts as none: the campaign must not wait for ever. */
@@ -73,7 +124,31 @@ static void feed(struct shell *shell, struct campaign_run *run, const struct has
         planner_failed(run->planner, task, err.text);
     }
     run->hungry = true;
+    note_rounds(shell, run);
     check_over(shell, run);
+}
+
+void campaigns_paid(struct shell *shell, const struct hash *task, uint64_t wall_us)
+{
+    for (uint32_t i = 0; i < shell->n_campaigns; i++) {
+        struct campaign_run *run = &shell->campaigns[i];
+        if (!run->timed || !wants(run, task))
+            continue;
+        run->account.slot_us += wall_us;
+        planner_account(run->planner, run->account.slot_us, run->account.rounds);
+        run->unsaved = true;
+    }
+}
+
+void campaigns_save(struct shell *shell)
+{
+    struct err err;
+    for (uint32_t i = 0; i < shell->n_campaigns; i++) {
+        struct campaign_run *run = &shell->campaigns[i];
+        if (run->unsaved && account_save(shell->store, run->name, &run->account, &err))
+            shell_store_failed(shell, &err);
+        run->unsaved = false;
+    }
 }
 
 void campaigns_result(struct shell *shell, const struct hash *task)
@@ -206,36 +281,6 @@ bool campaigns_replaying(const struct shell *shell)
 
 /* ---- submitting and loading ---- */
 
-/* What its campaigns want of it decides whether a task runs, is held or is cancelled. */
-static void settle(struct shell *shell, const struct hash *task)
-{
-    struct broker_event event = {.type = BROKER_EVENT_TASK_CANCEL, .task = *task};
-    if (recover_wants(shell, task)) /* others need again what it makes */
-        event.type = BROKER_EVENT_TASK_RELEASE;
-    struct err err;
-    for (uint32_t i = 0; i < shell->n_campaigns && event.type != BROKER_EVENT_TASK_RELEASE;
-         i++) {
-        const struct campaign_run *run = &shell->campaigns[i];
-        if (!wants(run, task))
-            continue;
-        event.type = run->will == WILL_RUN ? BROKER_EVENT_TASK_RELEASE : BROKER_EVENT_TASK_HOLD;
-    }
-    if (shell_step(shell, event, NULL, &err))
-        shell_log(shell, LOG_TROUBLE, "%s: %s", broker_event_text(event.type), err.text);
-    else if (event.type == BROKER_EVENT_TASK_CANCEL)
-        recover_forget(shell, task);
-}
-
-/* Returns how many. */
-static uint64_t settle_all(struct shell *shell, const struct planner *planner)
-{
-    uint32_t cursor = 0;
-    uint64_t n = 0;
-    for (struct hash task; planner_next_wanted(planner, &cursor, &task); n++)
-        settle(shell, &task);
-    return n;
-}
-
 /* The planner leaves; what only it waited for is cancelled. */
 static void drop_planner(struct shell *shell, struct planner *planner)
 {
@@ -269,7 +314,8 @@ static struct campaign_run *add_run(struct shell *shell, const char *name)
 
 /* Begin the campaign, in the place of one with the same name. */
 static void begin_run(struct shell *shell, const struct campaign *campaign,
-                      const struct hash *id, enum campaign_will will, struct planner *planner)
+                      const struct hash *id, enum campaign_will will, struct planner *planner,
+                      const struct account *account)
 {
     struct campaign_run *run = campaigns_find(shell, campaign->name);
     if (!run)
@@ -282,6 +328,11 @@ static void begin_run(struct shell *shell, const struct campaign *campaign,
     run->will = will;
     run->hungry = true;
     run->over = will == WILL_CANCEL;
+    run->timed = campaign->budget_slot_hours > 0;
+    run->account = *account;
+    run->unsaved = false;
+    planner_account(planner, account->slot_us, account->rounds);
+    check_over(shell, run);
     if (old) {
         int budget = INT32_MAX; /* first ask for what is still wanted, then cancel the rest */
         plan_run(shell, run, &budget);
@@ -305,14 +356,17 @@ static int start_campaign(struct shell *shell, const struct campaign *campaign,
                           const struct hash *id, enum campaign_will will, struct err *err)
 {
     struct planner *planner;
+    struct account account;
     int rc = check_sources(shell, campaign, err);
     if (rc == 0 && !campaigns_find(shell, campaign->name) &&
         shell->n_campaigns == CAMPAIGNS_MAX)
         rc = err_set(err, ERR_FULL, "%d campaigns are here, no more are taken", CAMPAIGNS_MAX);
     if (rc == 0)
+        rc = account_load(shell->store, campaign, &account, err);
+    if (rc == 0)
         rc = planner_new(campaign, &planner, err);
     if (rc == 0)
-        begin_run(shell, campaign, id, will, planner);
+        begin_run(shell, campaign, id, will, planner, &account);
     return rc;
 }
 

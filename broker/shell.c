@@ -459,6 +459,7 @@ static void commit(struct shell *shell)
         shell_durable(shell);
         outbox_flush(shell->control_out);
     }
+    campaigns_save(shell);
     if (store_commit(shell->store, &err) && !MUTANT(COMMIT_ERROR_IGNORED)) {
         shell_store_failed(shell, &err);
         return;

@@ -5,6 +5,7 @@
 #ifndef WYCKMILL_BROKER_SHELL_H
 #define WYCKMILL_BROKER_SHELL_H
 
+#include "broker/account.h"
 #include "broker/broker.h"
 #include "broker/outbox.h"
 #include "broker/peers.h"
@@ -31,6 +32,9 @@ struct campaign_run {
     char name[CAMPAIGN_NAME_SIZE];
     struct hash id;
     struct planner *planner;
+    struct account account;
+    bool timed;   /* it has a budget of slot-hours: the account is kept */
+    bool unsaved; /* the account has changed since the last commit */
     int32_t priority;
     uint64_t executed, cached; /* results fed: made in this broker run, found in the store */
     bool hungry;               /* may have actions to hand out */
@@ -146,6 +150,11 @@ int campaigns_submit(struct shell *shell, struct span bytes, struct hash *ret_id
 bool campaigns_plan(struct shell *shell);
 void campaigns_result(struct shell *shell, const struct hash *task);
 void campaigns_failed(struct shell *shell, const struct hash *task, const char *why);
+/* A result of the task is written, and its attempt took so long: it is paid in the same commit.
+ */
+void campaigns_paid(struct shell *shell, const struct hash *task, uint64_t wall_us);
+/* Before a commit: accounts that have changed. */
+void campaigns_save(struct shell *shell);
 bool campaigns_all_over(const struct shell *shell);
 /* "running", "paused", "cancelled", "done", ... */
 const char *campaigns_state_text(const struct campaign_run *run);

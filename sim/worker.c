@@ -15,7 +15,7 @@ enum {
     OFFER_US = 1500 * MS,
     STEP_US = 100 * MS,
     ATTEMPTS_HELD_MAX = 64,
-    OUTPUTS = 2,
+    OUTPUTS = 3,
     SICK_CRASHES_MAX = 12, /* 4 that are proofs, and those on their way meanwhile */
     LIE_OFFERS = 4,        /* then a liar loses interest */
 };

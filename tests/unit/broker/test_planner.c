@@ -180,7 +180,7 @@ static void test_planner__the_whole_plan(void **state)
                         "realize3 <- assemble0.0 sample3.0\n"
                         "score2 <- assemble0.0 train-step1.0 realize2.0\n"
                         "score3 <- assemble0.0 train-step1.0 realize3.0\n"
-                        "rank1 <- score0.0 score1.0 score2.0 score3.0\n");
+                        "rank1 <- rank0.0 rank0.2 score2.0 score3.0\n");
     struct planner_status status = status_of(run);
     assert_int_equal(status.state, PLANNER_DONE);
     assert_string_equal(status.stage, "done");
@@ -213,7 +213,7 @@ static void test_planner__parameters(void **state)
                     "\"symprec\":0.125}"},
         {"score", "{\"targets\":[{\"high\":4,\"low\":3,\"property\":\"density\","
                   "\"weight\":1}]}"},
-        {"rank", "{\"targets\":[{\"high\":4,\"low\":3,\"property\":\"density\","
+        {"rank", "{\"again\":false,\"targets\":[{\"high\":4,\"low\":3,\"property\":\"density\","
                  "\"weight\":1}],\"want\":4}"},
     };
     struct campaign campaign = example();
@@ -581,7 +581,7 @@ static void test_planner__strange_results_are_refused_or_ignored(void **state)
     answer(run, asked);
     assert_false(planner_wants(run->planner, &asked->id));
     assert_int_equal(planner_result(run->planner, &asked->id, &asked->result, &err), 0);
-    campaign.rounds_max = 0;
+    campaign.candidates = 0;
     struct planner *none;
     assert_int_equal(planner_new(&campaign, &none, &err), ERR_CONFIG);
     run_end(run);
