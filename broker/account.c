@@ -2,7 +2,6 @@
 #include "broker/account.h"
 
 #include "common/cleanup.h"
-#include "common/mutant.h"
 
 #include <stdio.h>
 
@@ -65,7 +64,7 @@ int account_load(struct store *store, const struct campaign *campaign, struct ac
     struct hash id, base = campaign_base(campaign);
     ref_of(campaign->name, ref);
     *ret = (struct account){.base = base};
-    if (MUTANT(ACCOUNT_FORGOTTEN) || store_get_ref(store, ref, &id, NULL) != 0)
+    if (store_get_ref(store, ref, &id, NULL) != 0)
         return 0;
     int rc = store_get(store, &id, &bytes, err);
     if (rc == 0)

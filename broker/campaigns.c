@@ -134,7 +134,8 @@ void campaigns_paid(struct shell *shell, const struct hash *task, uint64_t wall_
         struct campaign_run *run = &shell->campaigns[i];
         if (!run->timed || !wants(run, task))
             continue;
-        run->account.slot_us += wall_us;
+        uint64_t left_us = UINT64_MAX - run->account.slot_us; /* workers may say anything */
+        run->account.slot_us += wall_us < left_us ? wall_us : left_us;
         planner_account(run->planner, run->account.slot_us, run->account.rounds);
         run->unsaved = true;
     }
@@ -365,6 +366,8 @@ static int start_campaign(struct shell *shell, const struct campaign *campaign,
         rc = account_load(shell->store, campaign, &account, err);
     if (rc == 0)
         rc = planner_new(campaign, &planner, err);
+    if (rc == 0 && MUTANT(ACCOUNT_FORGOTTEN))
+        account = (struct account){.base = account.base};
     if (rc == 0)
         begin_run(shell, campaign, id, will, planner, &account);
     return rc;

@@ -304,7 +304,8 @@ static void see_action(void *context, const struct hash *action)
     const struct marking *marking = context;
     const struct replay *replay = marking->replay;
     if (replay->forgets)
-        forget_before(marking->reach, planner_rounds_ranked(replay->planner));
+        forget_before(marking->reach, planner_rounds_ranked(replay->planner) +
+                                          (MUTANT(GC_FORGETS_TABLE) ? 1u : 0u));
     mark_action(marking->reach, action, replay->forgets ? planner_rounds(replay->planner) : 0);
 }
 

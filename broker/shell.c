@@ -459,13 +459,16 @@ static void commit(struct shell *shell)
         shell_durable(shell);
         outbox_flush(shell->control_out);
     }
-    campaigns_save(shell);
+    if (!MUTANT(PAID_LATER))
+        campaigns_save(shell);
     if (store_commit(shell->store, &err) && !MUTANT(COMMIT_ERROR_IGNORED)) {
         shell_store_failed(shell, &err);
         return;
     }
     shell->dirty = false;
     shell->commit_ms = UINT64_MAX;
+    if (MUTANT(PAID_LATER))
+        campaigns_save(shell);
     shell_durable(shell);
 }
 

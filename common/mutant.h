@@ -37,9 +37,11 @@
     X(HOLD_LEAKS, "a held task whose worker was lost is leased again", "our own rule: paused is paused") \
     X(RELEASE_FORGETS, "resumed tasks stay held", "our own rule: resumed is resumed") \
     X(CRASH_STAYS, "a crashed task goes back to the worker that it crashed on", "a bad host eats the queue: HTCondor black hole") \
+    X(GC_FORGETS_TABLE, "gc frees the last table of a campaign that goes on", "our own rule: what the next round needs stays") \
     X(ROUNDS_KEPT, "rounds that are over are not forgotten", "our own rule: memory follows what is open") \
     X(BUDGET_BY_TASK, "a round is begun when one of its tasks can be paid", "our own rule: a budget is a promise") \
     X(ACCOUNT_FORGOTTEN, "a restarted broker does not know what was spent", "our own rule: a budget is a promise") \
+    X(PAID_LATER, "what a result cost is committed after it", "our own rule: a budget is a promise") \
     X(SICK_WORKER_KEPT, "a worker on which everything crashes keeps getting tasks", "a bad host eats the queue: HTCondor black hole")
 /* clang-format on */
 

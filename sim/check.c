@@ -10,16 +10,20 @@
  *   7  everything ends in bounded time (world.c)
  *   8  gc frees nothing that the campaign needs, and nothing that somebody put a moment ago
  *   9  nothing is begun of a campaign that is paused
- *  10  events that the client was told are in the log in the end, in their places */
+ *  10  events that the client was told are in the log in the end, in their places
+ *  11  no more tasks have results than the budget says; of time, no round begins when the
+ * budget is used up, and the account is the sum of what the event log says, to the microsecond
+ *  12  a plan remembers no more than what comes before rounds, and one round */
 #include "sim/sim.h"
 
+#include "broker/reach.h"
 #include "common/mem.h"
 #include "proto/event.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { FACTS_MAX = 512, LEASES_SEEN = 256 };
+enum { FACTS_MAX = 1024, LEASES_SEEN = 256 };
 
 struct sim_checks {
     struct hash acked[FACTS_MAX]; /* tasks whose results were acknowledged */
@@ -172,16 +176,19 @@ struct need {
     bool object;       /* not a result */
     bool needed, made; /* made: by an action whose result is there */
     bool trained_on;   /* a train-step that has a result took it as input */
+    uint32_t round;    /* made in it; 0: before rounds */
+    bool outlived;     /* a later round is ranked, and rounds have no limit */
     char type[OBJECT_TYPE_SIZE];
 };
 
 static void look_at_result(struct need *need, const struct action *action,
-                           const struct result *result)
+                           const struct result *result, uint32_t round)
 {
     need->needed = need->needed || hash_equal(need->id, &result->action);
     for (uint32_t i = 0; need->object && i < result->n_outputs; i++)
         if (hash_equal(need->id, &result->outputs[i].id)) {
             need->made = true;
+            need->round = round;
             memcpy(need->type, result->outputs[i].type, sizeof need->type);
         }
     for (uint32_t i = 0; i < action->n_inputs; i++)
@@ -206,7 +213,7 @@ static void look_at_plan(struct sim *sim, struct need *need)
     while (planner_next(planner, &action, &id, NULL) == 0) {
         struct result result = {0};
         if (store_get_result(sim->shell->store, &id, &result, NULL) == 0) {
-            look_at_result(need, action, &result);
+            look_at_result(need, action, &result, planner_rounds(planner));
             (void)planner_result(planner, &id, &result, NULL);
             result_done(&result);
             continue;
@@ -218,6 +225,8 @@ static void look_at_plan(struct sim *sim, struct need *need)
         if (is_there(sim, TABLE_REFS, span_text(ref)))
             planner_failed(planner, &id, "in quarantine");
     }
+    need->outlived = campaign->rounds_max == 0 && need->round > 0 &&
+                     need->round < planner_rounds_ranked(planner);
     planner_free(planner);
 }
 
@@ -236,8 +245,9 @@ static void check_freed(struct sim *sim, enum table table, const struct hash *id
     if (!is_there(sim, TABLE_REFS, span_text("campaigns/simulated")))
         return;
     look_at_plan(sim, &need);
-    bool may_go = need.made && !strcmp(need.type, "checkpoint") && need.trained_on &&
-                  is_there(sim, TABLE_PRUNED, hash_key(id));
+    bool replaced = !strcmp(need.type, "checkpoint") && need.trained_on;
+    bool may_go =
+        need.made && (replaced || need.outlived) && is_there(sim, TABLE_PRUNED, hash_key(id));
     if (need.needed || (need.made && !may_go))
         sim_fail(sim, "gc frees %s %.16s, which the campaign needs",
                  need.object ? "object" : "the result of task", hex);
@@ -315,6 +325,10 @@ void sim_check_commit(struct sim *sim, enum table table, struct span key, bool e
         sim_fail(sim, "the result of task %.16s is committed twice", hash_hex(&task, hex));
     else if (!existed && after.data)
         add(sim, checks->committed, &checks->n_committed, &task);
+    uint32_t budget = sim_client_campaign(sim->client)->budget_tasks;
+    if (budget && checks->n_committed > budget)
+        sim_fail(sim, "%u tasks have results, and the budget is %u", checks->n_committed,
+                 budget);
 }
 
 /* What a repair gave up is no fact any more. */
@@ -358,6 +372,7 @@ static void complain(void *context, const char *sentence)
 struct attempts {
     struct sim *sim;
     struct hash kept[FACTS_MAX]; /* tasks with an attempt that ended well */
+    uint64_t wall_us[FACTS_MAX]; /* what the first such attempt took */
     uint32_t n;
 };
 
@@ -379,13 +394,15 @@ static int count_attempt(void *context, uint64_t sequence, struct span event)
         sim_fail(attempts->sim, "the same result counts as another one");
     if (!strcmp(what, "attempt") && !strcmp(end, "ok") &&
         value_hash(value_get(map, "task"), "task", &task, NULL) == 0) {
-        if (has(attempts->sim->checks->recovered, attempts->sim->checks->n_recovered, &task))
-            ; /* once more, to bring back its outputs */
-        else if (has(attempts->kept, attempts->n, &task))
+        bool again = has(attempts->kept, attempts->n, &task);
+        if (!again) {
+            (void)value_u64(value_get(map, "wall_us"), "wall_us", 0, UINT64_MAX,
+                            &attempts->wall_us[attempts->n], NULL);
+            add(attempts->sim, attempts->kept, &attempts->n, &task);
+        } else if (!has(attempts->sim->checks->recovered, attempts->sim->checks->n_recovered,
+                        &task)) /* else once more, to bring back its outputs */
             sim_fail(attempts->sim, "two results of task %.16s were kept",
                      hash_hex(&task, hex));
-        else
-            add(attempts->sim, attempts->kept, &attempts->n, &task);
     }
     document_free(document);
     return 0;
@@ -406,16 +423,85 @@ static void check_heard(struct sim *sim)
     buf_done(&log);
 }
 
-struct replay {
+/* ---- budgets and memory ---- */
+
+static uint64_t wall_of(const struct attempts *attempts, const struct hash *task)
+{
+    for (uint32_t i = 0; i < attempts->n; i++)
+        if (hash_equal(&attempts->kept[i], task))
+            return attempts->wall_us[i];
+    return 0;
+}
+
+struct spending {
+    const struct attempts *attempts;
+    const struct replay *replay;
+    uint64_t before_us; /* before the last round */
+    uint64_t last_us;
+    uint32_t round;
+};
+
+static void see_spent(void *context, const struct hash *task)
+{
+    struct spending *spending = context;
+    uint32_t round = planner_rounds(spending->replay->planner);
+    if (round > spending->round) {
+        spending->before_us += spending->last_us;
+        spending->last_us = 0;
+        spending->round = round;
+    }
+    spending->last_us += wall_of(spending->attempts, task);
+}
+
+static void check_account(struct sim *sim, const struct attempts *attempts)
+{
+    const struct campaign *campaign = sim_client_campaign(sim->client);
+    struct hash id = sim_client_campaign_id(sim->client);
+    struct account account;
+    struct replay replay = {0};
+    uint64_t spent_us = 0;
+    for (uint32_t i = 0; i < attempts->n; i++)
+        spent_us += attempts->wall_us[i];
+    if (account_load(sim->shell->store, campaign, &account, NULL) != 0 ||
+        account.slot_us != spent_us)
+        sim_fail(sim, "the account says %llu us, the event log %llu us",
+                 (unsigned long long)account.slot_us, (unsigned long long)spent_us);
+    if (replay_open(sim->shell->store, &id, &replay, NULL) != 0)
+        return;
+    struct spending spending = {.attempts = attempts, .replay = &replay};
+    while (replay_step(sim->shell->store, &replay, UINT32_MAX, see_spent, &spending))
+        continue;
+    if (spending.round > 0 &&
+        (double)spending.before_us >= campaign->budget_slot_hours * 3600e6)
+        sim_fail(sim, "round %u was begun when its budget was used up", spending.round);
+    replay_close(&replay);
+}
+
+static void check_memory(struct sim *sim)
+{
+    uint32_t cursor = 0, n = 0;
+    struct hash id;
+    uint32_t round = sim_client_round_tasks(sim->client);
+    while (sim->shell->n_campaigns > 0 &&
+           planner_next_known(sim->shell->campaigns[0].planner, &cursor, &id))
+        n++;
+    if (n > sim_client_first_tasks(sim->client) + round)
+        sim_fail(sim, "the plan remembers %u tasks", n);
+}
+
+/* ---- what came out ---- */
+
+struct rerun {
     struct sim *sim;
     struct store *store; /* NULL: the undisturbed run */
     uint32_t missing;    /* actions without a result */
 };
 
 /* The planner from its beginning, fed with what the store has, or with the truth. */
-static void replay(struct replay *run, struct planner_status *ret)
+static void rerun(struct rerun *run, struct planner_status *ret)
 {
     struct planner *planner = NULL;
+    struct account account;
     const struct action *action;
     struct hash id;
     struct err err;
@@ -423,6 +509,9 @@ static void replay(struct replay *run, struct planner_status *ret)
         sim_fail(run->sim, "no planner: %s", err.text);
         return;
     }
+    if (run->store &&
+        account_load(run->store, sim_client_campaign(run->sim->client), &account, &err) == 0)
+        planner_account(planner, account.slot_us, account.rounds);
     while (planner_next(planner, &action, &id, NULL) == 0) {
         struct result truth, result = {0};
         sim_truth(action, &id, &truth);
@@ -449,9 +538,27 @@ static void replay(struct replay *run, struct planner_status *ret)
     planner_free(planner);
 }
 
-void sim_check_end(struct sim *sim)
+/* Time and operators are not told by results: there is no undisturbed run to compare with. */
+static void check_outcome(struct sim *sim)
 {
     struct planner_status truth = {0}, found = {0};
+    struct rerun undisturbed = {.sim = sim}, stored = {.sim = sim, .store = sim->shell->store};
+    const struct sim_faults *faults = &sim->faults;
+    bool lost = faults->slot_crash || faults->lie || (faults->sick && !sim_is_steady(sim));
+    if (faults->ending == SIM_ENDS_CANCEL)
+        return;
+    rerun(&stored, &found);
+    if (stored.missing > 0 && !lost)
+        sim_fail(sim, "the campaign is over, and %u results are missing", stored.missing);
+    if (faults->ending == SIM_ENDS_TIME)
+        return;
+    rerun(&undisturbed, &truth);
+    if (stored.missing == 0 && !hash_equal(&truth.candidates, &found.candidates))
+        sim_fail(sim, "the candidates are not those of an undisturbed run");
+}
+
+void sim_check_end(struct sim *sim)
+{
     struct store_check check;
     struct err err;
     if (!sim->shell) {
@@ -466,17 +573,14 @@ void sim_check_end(struct sim *sim)
     if (store_fsck(sim->shell->store, complain, sim, &check, &err))
         sim_fail(sim, "the store cannot be checked: %s", err.text);
     if (!sim->faults.rot) {
-        struct attempts attempts = {.sim = sim};
-        (void)store_each_event(sim->shell->store, 0, count_attempt, &attempts, NULL);
+        struct attempts *attempts = mem_new(1, sizeof *attempts);
+        attempts->sim = sim;
+        (void)store_each_event(sim->shell->store, 0, count_attempt, attempts, NULL);
         check_heard(sim);
+        if (sim->faults.ending == SIM_ENDS_TIME)
+            check_account(sim, attempts);
+        free(attempts);
     }
-    struct replay undisturbed = {.sim = sim}, stored = {.sim = sim, .store = sim->shell->store};
-    replay(&undisturbed, &truth);
-    replay(&stored, &found);
-    bool lost =
-        sim->faults.slot_crash || sim->faults.lie || (sim->faults.sick && !sim_is_steady(sim));
-    if (stored.missing > 0 && !lost)
-        sim_fail(sim, "the campaign is over, and %u results are missing", stored.missing);
-    if (stored.missing == 0 && !hash_equal(&truth.candidates, &found.candidates))
-        sim_fail(sim, "the candidates are not those of an undisturbed run");
+    check_memory(sim);
+    check_outcome(sim);
 }

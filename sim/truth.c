@@ -19,12 +19,14 @@ static void summary(const struct action *action, const struct hash *id, struct b
     struct pack pack;
     bool assemble = !strcmp(action->kind, "assemble"), rank = !strcmp(action->kind, "rank");
     pack_init(&pack, out);
-    pack_map(&pack, rank ? 3 : assemble ? 2 : 1);
+    pack_map(&pack, rank ? 4 : assemble ? 2 : 1);
     if (rank) {
         pack_key(&pack, "added");
         pack_u64(&pack, hash_u64(id) % 4);
         pack_key(&pack, "distinct");
         pack_u64(&pack, (uint64_t)DISTINCT_PER_BATCH * action->n_inputs);
+        pack_key(&pack, "meeting");
+        pack_u64(&pack, hash_u64(id) / 4 % 8);
     } else if (assemble) {
         pack_key(&pack, "rejected");
         pack_u64(&pack, 0);

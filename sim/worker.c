@@ -33,6 +33,7 @@ struct attempt {
     struct action action;
     uint64_t epoch;
     uint32_t number;
+    uint64_t wall_us;            /* how long it runs */
     uint64_t due_us;             /* RUN: its end; else when to say it again */
     enum attempt_end end;        /* from OFFER on */
     struct result result;        /* from PUT on */
@@ -372,8 +373,8 @@ static void begin(struct sim_worker *worker, struct attempt *attempt)
     if (running(worker) == worker->slots)
         return;
     attempt->state = RUN;
-    attempt->due_us =
-        worker->sim->now_us + sim_between(&worker->rng, 1 * MS, worker->sim->faults.task_us);
+    attempt->wall_us = sim_between(&worker->rng, 1 * MS, worker->sim->faults.task_us);
+    attempt->due_us = worker->sim->now_us + attempt->wall_us;
 }
 
 static void finish(struct sim_worker *worker, struct attempt *attempt)
@@ -455,7 +456,8 @@ static bool offer(struct sim_worker *worker, struct attempt *attempt)
                                           .task = attempt->task,
                                           .attempt = attempt->number,
                                           .end = attempt->end,
-                                          .result = buf_span(&bytes)}};
+                                          .result = buf_span(&bytes),
+                                          .wall_us = attempt->wall_us}};
     say(worker, CHANNEL_CONTROL, &message);
     attempt->due_us = worker->sim->now_us + OFFER_US;
     buf_done(&bytes);
