@@ -299,20 +299,27 @@ struct marking {
     const struct replay *replay;
 };
 
+static void forget_rounds(struct reach *reach, const struct replay *replay)
+{
+    uint32_t ranked = planner_rounds_ranked(replay->planner);
+    if (replay->forgets)
+        forget_before(reach, ranked + (MUTANT(GC_FORGETS_TABLE) ? 1u : 0u));
+}
+
 static void see_action(void *context, const struct hash *action)
 {
     const struct marking *marking = context;
     const struct replay *replay = marking->replay;
-    if (replay->forgets)
-        forget_before(marking->reach, planner_rounds_ranked(replay->planner) +
-                                          (MUTANT(GC_FORGETS_TABLE) ? 1u : 0u));
+    forget_rounds(marking->reach, replay);
     mark_action(marking->reach, action, replay->forgets ? planner_rounds(replay->planner) : 0);
 }
 
 bool reach_replay(struct reach *reach, struct replay *replay, uint32_t budget)
 {
     struct marking marking = {reach, replay};
-    return replay_step(reach->store, replay, budget, see_action, &marking);
+    bool more = replay_step(reach->store, replay, budget, see_action, &marking);
+    forget_rounds(reach, replay);
+    return more;
 }
 
 static int collect_ref(void *context, const char *name, const struct hash *id)
