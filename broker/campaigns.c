@@ -103,15 +103,23 @@ static void check_over(struct shell *shell, struct campaign_run *run)
               (unsigned long long)run->cached, status.note[0] ? "; " : "", status.note);
 }
 
-/* A round that was begun stays paid, whatever is spent by the next start of the broker. */
+/* A round that was begun stays paid, whatever is spent by the next start of the broker, and the
+ * rounds before it need not be replayed then. */
 static void note_rounds(struct shell *shell, struct campaign_run *run)
 {
-    if (!run->timed || planner_rounds(run->planner) <= run->account.rounds)
-        return;
-    run->account.rounds = planner_rounds(run->planner);
-    planner_account(run->planner, run->account.slot_us, run->account.rounds);
-    run->unsaved = true;
-    shell_commit_soon(shell);
+    struct planner_mark mark;
+    if (run->timed && planner_rounds(run->planner) > run->account.rounds) {
+        run->account.rounds = planner_rounds(run->planner);
+        planner_account(run->planner, run->account.slot_us, run->account.rounds);
+        run->unsaved = true;
+    }
+    if (run->endless && planner_mark_get(run->planner, &mark) &&
+        mark.round > run->account.mark.round) {
+        run->account.mark = mark;
+        run->unsaved = true;
+    }
+    if (run->unsaved)
+        shell_commit_soon(shell);
 }
 
 /* A result that does not fit the plan counts as none: the campaign must not wait for ever. */
@@ -332,7 +340,7 @@ static void begin_run(struct shell *shell, const struct campaign *campaign,
     run->timed = campaign->budget_slot_hours > 0;
     run->account = *account;
     run->unsaved = false;
-    planner_account(planner, account->slot_us, account->rounds);
+    run->endless = campaign->rounds_max == 0;
     check_over(shell, run);
     if (old) {
         int budget = INT32_MAX; /* first ask for what is still wanted, then cancel the rest */
@@ -362,12 +370,13 @@ static int start_campaign(struct shell *shell, const struct campaign *campaign,
     if (rc == 0 && !campaigns_find(shell, campaign->name) &&
         shell->n_campaigns == CAMPAIGNS_MAX)
         rc = err_set(err, ERR_FULL, "%d campaigns are here, no more are taken", CAMPAIGNS_MAX);
+    campaigns_save(shell); /* it may be the account of the campaign that is replaced */
     if (rc == 0)
         rc = account_load(shell->store, campaign, &account, err);
-    if (rc == 0)
-        rc = planner_new(campaign, &planner, err);
     if (rc == 0 && MUTANT(ACCOUNT_FORGOTTEN))
         account = (struct account){.base = account.base};
+    if (rc == 0)
+        rc = account_planner(campaign, &account, &planner, err);
     if (rc == 0)
         begin_run(shell, campaign, id, will, planner, &account);
     return rc;
@@ -518,14 +527,27 @@ static void load_campaign(struct shell *shell, const struct hash *id)
     buf_done(&bytes);
 }
 
+/* From the first round on: what was lost in one may come now. */
+static void forget_mark(struct shell *shell, struct campaign_run *run)
+{
+    struct err err;
+    if (run->account.mark.round == 0)
+        return;
+    run->account.mark = (struct planner_mark){.round = 0};
+    if (account_save(shell->store, run->name, &run->account, &err))
+        shell_store_failed(shell, &err);
+    shell_commit_soon(shell);
+}
+
 void campaigns_replan_failed(struct shell *shell)
 {
     for (uint32_t i = 0; i < shell->n_campaigns; i++) {
         struct planner_status status;
-        const struct campaign_run *run = &shell->campaigns[i];
+        struct campaign_run *run = &shell->campaigns[i];
         planner_status(run->planner, &status);
         if (status.failed && run->will != WILL_CANCEL) {
             struct hash id = run->id; /* the run is made anew */
+            forget_mark(shell, run);
             load_campaign(shell, &id);
         }
     }

@@ -61,23 +61,19 @@ struct planner {
         rank, round_first;              /* of this round; the first of its nodes */
     uint32_t *scores;                   /* score nodes of this round: arm, batch */
     size_t n_scores, scores_capacity;
-    uint32_t scores_lost;           /* of this round */
-    uint64_t batches, batches_lost; /* of all rounds */
-    uint32_t round;                 /* begun so far */
-    uint32_t rounds_without;        /* the last ones, that brought nothing new */
-    uint32_t rounds_lost;           /* the last ones, of which no batch was left */
-    uint64_t left_out;              /* structures rejected */
+    uint32_t scores_lost; /* of this round */
+    uint64_t left_out;    /* structures rejected */
+    bool rank_failed;
 
-    bool ranked, rank_failed;
-    uint32_t round_ranked;      /* the last one that was */
-    uint64_t distinct, meeting; /* rows of the last table; of them such that meet the targets */
-    struct hash candidates, tally; /* of the last rank */
+    struct planner_mark now;  /* what is carried from round to round */
+    struct planner_mark mark; /* the same at the end of the last round */
+    struct planner_mark from; /* where to go on once there are models; round 0: nowhere */
+    uint64_t tasks_skipped, failed_skipped; /* that are in `from`, and not in the graph */
 
-    uint64_t tasks, bytes; /* that have a result; of their outputs */
-    uint64_t slot_us;      /* as planner_account said */
-    uint32_t rounds_paid;  /* likewise */
+    uint64_t slot_us;     /* as planner_account said */
+    uint32_t rounds_paid; /* likewise */
     enum planner_state state;
-    char note[NOTE_SIZE], why[160]; /* `why`: the first failure's sentence */
+    char note[NOTE_SIZE];
 };
 
 const char *planner_state_text(enum planner_state state)
@@ -349,16 +345,17 @@ static void begin_round(struct planner *planner)
     const struct campaign *campaign = &planner->campaign;
     bool guided = campaign->guidance > 0;
     planner->stage = STAGE_ROUND;
-    if (planner->round > 0 && !MUTANT(ROUNDS_KEPT))
+    if (planner->now.round > 0 && !MUTANT(ROUNDS_KEPT))
         graph_forget(planner->graph, planner->round_first);
     planner->n_scores = 0;
     planner->scores_lost = 0;
     for (uint32_t arm = 0; arm < arms(campaign); arm++)
         for (uint32_t i = 0; i < campaign->tasks; i++)
-            add_batch(planner, (planner->round * campaign->tasks + i) * campaign->batch,
+            add_batch(planner,
+                      (uint32_t)((planner->now.round * campaign->tasks + i) * campaign->batch),
                       guided && arm == 0);
-    planner->batches += planner->n_scores;
-    planner->round++;
+    planner->now.batches += planner->n_scores;
+    planner->now.round++;
 }
 
 static void plan_over(struct planner *planner, enum planner_state state, const char *format,
@@ -403,8 +400,8 @@ static bool has_time(const struct planner *planner)
 static bool can_pay(const struct planner *planner, uint64_t next)
 {
     const struct campaign *campaign = &planner->campaign;
-    return (!campaign->budget_tasks || planner->tasks + next <= campaign->budget_tasks) &&
-           (!campaign->budget_bytes || planner->bytes < campaign->budget_bytes);
+    return (!campaign->budget_tasks || planner->now.tasks + next <= campaign->budget_tasks) &&
+           (!campaign->budget_bytes || planner->now.bytes < campaign->budget_bytes);
 }
 
 /* Results do not tell the time: a round that was begun once was paid. */
@@ -412,7 +409,7 @@ static bool can_pay_round(const struct planner *planner)
 {
     uint64_t tasks = MUTANT(BUDGET_BY_TASK) ? 1 : round_tasks(&planner->campaign);
     return can_pay(planner, tasks) &&
-           (planner->round < planner->rounds_paid || has_time(planner));
+           (planner->now.round < planner->rounds_paid || has_time(planner));
 }
 
 static void budget_sentence(const struct planner *planner, char ret[NOTE_SIZE])
@@ -424,7 +421,7 @@ static void budget_sentence(const struct planner *planner, char ret[NOTE_SIZE])
     if (!has_time(planner)) {
         (void)snprintf(what, sizeof what, "%.10g slot-hours", campaign->budget_slot_hours);
         key = "slot_hours";
-    } else if (campaign->budget_bytes && planner->bytes >= campaign->budget_bytes) {
+    } else if (campaign->budget_bytes && planner->now.bytes >= campaign->budget_bytes) {
         (void)snprintf(what, sizeof what, "%llu bytes",
                        (unsigned long long)campaign->budget_bytes);
         key = "bytes";
@@ -455,12 +452,12 @@ static void begin_rank(struct planner *planner)
     uint32_t n = 0;
     cleanup(free_ptr) struct graph_input *inputs =
         mem_new(EARLIER_INPUTS + planner->n_scores, sizeof *inputs);
-    if (planner->ranked) {
-        inputs[n++] = object(&planner->candidates);
-        inputs[n++] = object(&planner->tally);
+    if (planner->now.ranked) {
+        inputs[n++] = object(&planner->now.candidates);
+        inputs[n++] = object(&planner->now.tally);
     }
     outputs_done(planner, planner->scores, planner->n_scores, inputs, &n);
-    struct buf params = rank_params(&planner->campaign, planner->ranked);
+    struct buf params = rank_params(&planner->campaign, planner->now.ranked > 0);
     planner->stage = STAGE_RANK;
     planner->rank = add(planner, PART_RANK, KIND_rank, &params, inputs, n, RANK_OUTPUTS);
 }
@@ -472,19 +469,19 @@ static void after_encode(struct planner *planner)
     uint32_t n = planner->campaign.n_sources;
     if (planner->shards_lost == n)
         plan_over(planner, PLANNER_FAILED, "none of %u data shards could be encoded: %s", n,
-                  planner->why);
+                  planner->now.why);
     else
         begin_assemble(planner);
 }
 
 static void after_assemble(struct planner *planner)
 {
-    uint64_t tasks =
-        planner->tasks + training_tasks(&planner->campaign) + round_tasks(&planner->campaign);
+    uint64_t tasks = planner->now.tasks + training_tasks(&planner->campaign) +
+                     round_tasks(&planner->campaign);
     uint32_t budget = planner->campaign.budget_tasks;
     if (graph_state(planner->graph, planner->assemble) != NODE_DONE)
         plan_over(planner, PLANNER_FAILED, "the data set could not be assembled: %s",
-                  planner->why);
+                  planner->now.why);
     else if (budget && tasks > budget)
         plan_over(planner, PLANNER_FAILED,
                   "budget of %u tasks ends before the first candidates, which take %llu: raise "
@@ -494,6 +491,71 @@ static void after_assemble(struct planner *planner)
         begin_train(planner);
 }
 
+/* ---- marks ---- */
+
+static struct hash models_hash(const struct planner *planner)
+{
+    const uint32_t nodes[] = {planner->assemble, planner->denoiser, planner->guide};
+    struct buf bytes = {0};
+    for (int kind = 0; kind < KIND_COUNT; kind++)
+        buf_print(&bytes, "%s@%u,", kinds[kind].name, kinds[kind].revision);
+    for (int i = 0; i < 3; i++) {
+        struct hash id = graph_output(planner->graph, nodes[i], 0);
+        buf_append(&bytes, id.bytes, HASH_SIZE);
+    }
+    struct hash hash = hash_bytes(buf_span(&bytes));
+    buf_done(&bytes);
+    return hash;
+}
+
+static uint64_t count_failed(const struct planner *planner)
+{
+    struct graph_counts counts;
+    graph_counts(planner->graph, &counts);
+    return counts.failed + counts.given_up + planner->failed_skipped;
+}
+
+static void take_mark(struct planner *planner)
+{
+    planner->now.models = models_hash(planner);
+    planner->now.failed = count_failed(planner);
+    planner->mark = planner->now;
+}
+
+/* False: there is nothing to go on from. */
+static bool resume(struct planner *planner)
+{
+    const struct planner_mark *from = &planner->from;
+    struct hash models = models_hash(planner);
+    if (from->round == 0 || !hash_equal(&from->models, &models))
+        return false;
+    planner->tasks_skipped = from->tasks - planner->now.tasks;
+    planner->failed_skipped = from->failed - count_failed(planner);
+    planner->now = planner->mark = *from;
+    return true;
+}
+
+bool planner_mark_get(const struct planner *planner, struct planner_mark *ret)
+{
+    *ret = planner->mark;
+    return planner->mark.round > 0;
+}
+
+void planner_resume(struct planner *planner, const struct planner_mark *mark)
+{
+    planner->from = *mark;
+}
+
+bool planner_table(const struct planner *planner, struct hash *ret_candidates,
+                   struct hash *ret_tally)
+{
+    *ret_candidates = planner->now.candidates;
+    *ret_tally = planner->now.tally;
+    return planner->now.ranked > 0;
+}
+
+static void next_round(struct planner *planner);
+
 static void after_train(struct planner *planner)
 {
     bool denoiser = graph_state(planner->graph, planner->denoiser) < NODE_FAILED;
@@ -501,7 +563,9 @@ static void after_train(struct planner *planner)
     planner->round_first = planner->guide + 1;
     if (!denoiser || !guide)
         plan_over(planner, PLANNER_FAILED, "the %s could not be trained: %s",
-                  denoiser ? "guide" : "denoiser", planner->why);
+                  denoiser ? "guide" : "denoiser", planner->now.why);
+    else if (resume(planner))
+        next_round(planner);
     else if (!can_pay_round(planner))
         plan_unpaid(planner);
     else
@@ -512,15 +576,15 @@ static void after_train(struct planner *planner)
 static bool is_satisfied(const struct planner *planner)
 {
     const struct campaign *campaign = &planner->campaign;
-    return campaign->stop_meeting ? planner->meeting >= campaign->stop_meeting
-                                  : planner->distinct >= campaign->candidates;
+    return campaign->stop_meeting ? planner->now.meeting >= campaign->stop_meeting
+                                  : planner->now.distinct >= campaign->candidates;
 }
 
 static bool has_samples(const struct planner *planner)
 {
     const struct campaign *campaign = &planner->campaign;
     uint64_t samples = (uint64_t)campaign->tasks * campaign->batch;
-    return planner->round < CAMPAIGN_SAMPLES_MAX / samples;
+    return planner->now.round < CAMPAIGN_SAMPLES_MAX / samples;
 }
 
 /* Does no stop rule speak against it? */
@@ -529,32 +593,37 @@ static bool wants_round(const struct planner *planner)
     const struct campaign *campaign = &planner->campaign;
     if (is_satisfied(planner) && (campaign->stop_found || campaign->stop_meeting))
         return false;
-    if (campaign->rounds_max && planner->round >= campaign->rounds_max)
+    if (campaign->rounds_max && planner->now.round >= campaign->rounds_max)
         return false;
     if (campaign->stop_rounds_without &&
-        planner->rounds_without >= campaign->stop_rounds_without)
+        planner->now.rounds_without >= campaign->stop_rounds_without)
         return false;
-    return has_samples(planner) && planner->rounds_lost < ROUNDS_LOST_MAX;
+    return has_samples(planner) && planner->now.rounds_lost < ROUNDS_LOST_MAX;
 }
 
 static void next_round(struct planner *planner)
 {
-    if (wants_round(planner) && can_pay_round(planner))
-        begin_round(planner);
-    else
+    if (!wants_round(planner) || !can_pay_round(planner)) {
         plan_finish(planner);
+        return;
+    }
+    if (!MUTANT(MARK_AHEAD))
+        take_mark(planner);
+    begin_round(planner);
+    if (MUTANT(MARK_AHEAD))
+        take_mark(planner);
 }
 
 static void after_round(struct planner *planner)
 {
     bool lost = planner->scores_lost == planner->n_scores;
-    planner->rounds_lost = lost ? planner->rounds_lost + 1 : 0;
+    planner->now.rounds_lost = lost ? planner->now.rounds_lost + 1 : 0;
     if (!lost) {
         begin_rank(planner);
-    } else if (!planner->ranked) {
-        plan_over(planner, PLANNER_FAILED, "every sample batch was lost: %s", planner->why);
+    } else if (!planner->now.ranked) {
+        plan_over(planner, PLANNER_FAILED, "every sample batch was lost: %s", planner->now.why);
     } else { /* the table stays as it is */
-        planner->rounds_without++;
+        planner->now.rounds_without++;
         next_round(planner);
     }
 }
@@ -564,11 +633,11 @@ static void after_rank(struct planner *planner)
     planner->rank_failed = graph_state(planner->graph, planner->rank) != NODE_DONE;
     if (!planner->rank_failed)
         next_round(planner);
-    else if (planner->ranked)
+    else if (planner->now.ranked)
         plan_finish(planner);
     else
         plan_over(planner, PLANNER_FAILED, "the candidates could not be ranked: %s",
-                  planner->why);
+                  planner->now.why);
 }
 
 /* Append one reason to the note. */
@@ -594,12 +663,12 @@ static void note_found(const struct planner *planner, char *note)
     if (is_satisfied(planner))
         return;
     note_add(note, "%llu of %u candidates%s found in %u rounds",
-             (unsigned long long)(meeting ? planner->meeting : planner->distinct),
+             (unsigned long long)(meeting ? planner->now.meeting : planner->now.distinct),
              meeting ? campaign->stop_meeting : campaign->candidates,
-             meeting ? " that meet the targets" : "", planner->round);
+             meeting ? " that meet the targets" : "", planner->now.round);
     if (campaign->stop_rounds_without &&
-        planner->rounds_without >= campaign->stop_rounds_without)
-        note_add(note, "nothing new in the last %u", planner->rounds_without);
+        planner->now.rounds_without >= campaign->stop_rounds_without)
+        note_add(note, "nothing new in the last %u", planner->now.rounds_without);
 }
 
 static void note_losses(const struct planner *planner, char *note)
@@ -610,14 +679,14 @@ static void note_losses(const struct planner *planner, char *note)
     if (planner->shards_lost)
         note_add(note, "%u of %u data shards lost", planner->shards_lost,
                  planner->campaign.n_sources);
-    if (planner->batches_lost)
+    if (planner->now.batches_lost)
         note_add(note, "%llu of %llu sample batches lost",
-                 (unsigned long long)planner->batches_lost,
-                 (unsigned long long)planner->batches);
+                 (unsigned long long)planner->now.batches_lost,
+                 (unsigned long long)planner->now.batches);
     if (planner->rank_failed)
         note_add(note, "the last ranking failed");
-    if (planner->why[0])
-        note_add(note, "%s", planner->why);
+    if (planner->now.why[0])
+        note_add(note, "%s", planner->now.why);
 }
 
 static void plan_finish(struct planner *planner)
@@ -657,7 +726,7 @@ static void advance(struct planner *planner)
             planner->shards_lost += lost && planner->parts[node] == PART_ENCODE;
             bool score = lost && planner->parts[node] == PART_SCORE;
             planner->scores_lost += score;
-            planner->batches_lost += score;
+            planner->now.batches_lost += score;
             if (lost && planner->stage == STAGE_TRAIN)
                 after_train(planner); /* the other chain would be in vain */
         }
@@ -709,10 +778,10 @@ static void read_summary(struct planner *planner, const struct result *result)
         planner->left_out = summary_u64(summary, "rejected");
         check_targets(planner, summary);
     } else if (planner->stage == STAGE_RANK) {
-        planner->distinct = summary_u64(summary, "distinct");
-        planner->meeting = summary_u64(summary, "meeting");
-        planner->rounds_without =
-            summary_u64(summary, "added") ? 0 : planner->rounds_without + 1;
+        planner->now.distinct = summary_u64(summary, "distinct");
+        planner->now.meeting = summary_u64(summary, "meeting");
+        planner->now.rounds_without =
+            summary_u64(summary, "added") ? 0 : planner->now.rounds_without + 1;
     }
 }
 
@@ -724,14 +793,14 @@ int planner_result(struct planner *planner, const struct hash *action,
     int rc = graph_result(planner->graph, action, result, err);
     if (rc)
         return rc;
-    planner->tasks++;
+    planner->now.tasks++;
     for (uint32_t i = 0; i < result->n_outputs; i++)
-        planner->bytes += result->outputs[i].size;
+        planner->now.bytes += result->outputs[i].size;
     if (planner->stage == STAGE_RANK) {
-        planner->candidates = graph_output(planner->graph, planner->rank, RANKED_CANDIDATES);
-        planner->tally = graph_output(planner->graph, planner->rank, RANKED_TALLY);
-        planner->ranked = true;
-        planner->round_ranked = planner->round;
+        planner->now.candidates =
+            graph_output(planner->graph, planner->rank, RANKED_CANDIDATES);
+        planner->now.tally = graph_output(planner->graph, planner->rank, RANKED_TALLY);
+        planner->now.ranked = planner->now.round;
     }
     read_summary(planner, result);
     advance(planner);
@@ -750,9 +819,9 @@ void planner_failed(struct planner *planner, const struct hash *action, const ch
 {
     if (graph_failed(planner->graph, action, NULL))
         return;
-    if (!planner->why[0])
-        (void)snprintf(planner->why, sizeof planner->why, "%s", why);
-    cut_text(planner->why);
+    if (!planner->now.why[0])
+        (void)snprintf(planner->now.why, sizeof planner->now.why, "%s", why);
+    cut_text(planner->now.why);
     advance(planner);
 }
 
@@ -792,12 +861,12 @@ int planner_next(struct planner *planner, const struct action **ret_action, stru
 
 uint32_t planner_rounds(const struct planner *planner)
 {
-    return planner->round;
+    return planner->now.round;
 }
 
 uint32_t planner_rounds_ranked(const struct planner *planner)
 {
-    return planner->round_ranked;
+    return planner->now.ranked;
 }
 
 bool planner_wants(const struct planner *planner, const struct hash *action)
@@ -823,15 +892,16 @@ void planner_status(const struct planner *planner, struct planner_status *ret)
         [STAGE_ENCODE] = "encode", [STAGE_ASSEMBLE] = "assemble", [STAGE_TRAIN] = "train"};
     struct graph_counts counts;
     graph_counts(planner->graph, &counts);
+    uint64_t skipped = planner->tasks_skipped + planner->failed_skipped;
     *ret = (struct planner_status){.state = planner->state,
-                                   .rounds = planner->round,
+                                   .planned = counts.nodes + skipped,
+                                   .finished = counts.done + planner->tasks_skipped,
+                                   .failed = count_failed(planner),
+                                   .rounds = planner->now.round,
                                    .slot_us = planner->slot_us,
-                                   .bytes = planner->bytes,
-                                   .planned = counts.nodes,
-                                   .finished = counts.done,
-                                   .failed = counts.failed + counts.given_up};
+                                   .bytes = planner->now.bytes};
     if (planner->stage == STAGE_ROUND || planner->stage == STAGE_RANK)
-        (void)snprintf(ret->stage, sizeof ret->stage, "round %u", planner->round);
+        (void)snprintf(ret->stage, sizeof ret->stage, "round %u", planner->now.round);
     else
         (void)snprintf(ret->stage, sizeof ret->stage, "%s",
                        planner->stage == STAGE_OVER ? planner_state_text(planner->state)
@@ -842,6 +912,6 @@ void planner_status(const struct planner *planner, struct planner_status *ret)
         ret->dataset = graph_output(planner->graph, planner->assemble, 0);
         ret->rejects = graph_output(planner->graph, planner->assemble, 1);
     }
-    if (planner->ranked)
-        ret->candidates = planner->candidates;
+    if (planner->now.ranked)
+        ret->candidates = planner->now.candidates;
 }

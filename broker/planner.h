@@ -41,6 +41,26 @@ void planner_failed(struct planner *planner, const struct hash *action, const ch
  * planner_next, and whenever a result was paid, before it is fed. */
 void planner_account(struct planner *planner, uint64_t slot_us, uint32_t rounds);
 
+/* Where a campaign stands between two rounds: all that goes from one to the next. */
+struct planner_mark {
+    struct hash models; /* over kinds' revisions, data set and networks: it holds for these */
+    uint32_t round;     /* begun so far */
+    uint32_t ranked;    /* the last of them that was; 0: none */
+    uint32_t rounds_without, rounds_lost; /* the last ones, without anything new; lost whole */
+    uint64_t batches, batches_lost;       /* of all rounds */
+    uint64_t tasks, failed;               /* with a result; without */
+    uint64_t bytes;                       /* of all outputs */
+    uint64_t distinct, meeting;    /* rows of the table; of them such that meet the targets */
+    struct hash candidates, tally; /* of the last ranking */
+    char why[160];                 /* the first failure's sentence */
+};
+/* As of the end of the last round behind which another one began. False: there is none. */
+bool planner_mark_get(const struct planner *planner, struct planner_mark *ret);
+/* Go on from `mark` when the same campaign (but for its budget) comes to its rounds with the
+ * same models; else from the first round. The rounds before are not asked for again, and what
+ * was lost in them stays lost. Call before the first planner_next. */
+void planner_resume(struct planner *planner, const struct planner_mark *mark);
+
 /* Does it still wait for this action? */
 bool planner_wants(const struct planner *planner, const struct hash *action);
 /* Walk the actions it waits for: *cursor 0 at first; false at the end. */
@@ -71,5 +91,8 @@ void planner_status(const struct planner *planner, struct planner_status *ret);
 /* Rounds begun, and those whose ranking has a result; status tells them, too. */
 uint32_t planner_rounds(const struct planner *planner);
 uint32_t planner_rounds_ranked(const struct planner *planner);
+/* The last table and its tally, which the next ranking needs. False: nothing was ranked yet. */
+bool planner_table(const struct planner *planner, struct hash *ret_candidates,
+                   struct hash *ret_tally);
 
 #endif

@@ -209,10 +209,23 @@ static void mark_action(struct reach *reach, const struct hash *id, uint32_t rou
     result_done(&result);
 }
 
+/* What the planner's next ranking needs, whatever a replay says: some results may be lost to
+ * damage. */
+static void keep_table(struct reach *reach, const struct planner *planner)
+{
+    struct hash candidates, tally;
+    if (!planner_table(planner, &candidates, &tally))
+        return;
+    store_gc_keep(reach->gc, &candidates);
+    store_gc_keep(reach->gc, &tally);
+}
+
 bool reach_plan(struct reach *reach, const struct planner *planner, uint32_t *cursor,
                 uint32_t budget)
 {
     struct hash id;
+    if (*cursor == 0)
+        keep_table(reach, planner);
     while (budget-- > 0) {
         if (!planner_next_known(planner, cursor, &id))
             return false;
@@ -228,6 +241,13 @@ int reach_campaign(struct reach *reach, const struct hash *id, struct err *err)
     int rc = store_get(reach->store, id, &bytes, err);
     if (rc == 0)
         rc = campaign_decode(buf_span(&bytes), &campaign, err);
+    struct account account = {.rounds = 0};
+    if (rc == 0)
+        rc = account_load(reach->store, &campaign, &account, err);
+    if (rc == 0 && account.mark.round > 0) {
+        store_gc_keep(reach->gc, &account.mark.candidates);
+        store_gc_keep(reach->gc, &account.mark.tally);
+    }
     for (uint32_t i = 0; rc == 0 && i < campaign.n_sources; i++)
         store_gc_keep(reach->gc, &campaign.sources[i]);
     store_gc_keep(reach->gc, id);

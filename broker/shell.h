@@ -33,7 +33,8 @@ struct campaign_run {
     struct hash id;
     struct planner *planner;
     struct account account;
-    bool timed;   /* it has a budget of slot-hours: the account is kept */
+    bool timed;   /* it has a budget of slot-hours: the account says what was spent */
+    bool endless; /* its rounds have no limit: the account has a mark */
     bool unsaved; /* the account has changed since the last commit */
     int32_t priority;
     uint64_t executed, cached; /* results fed: made in this broker run, found in the store */

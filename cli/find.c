@@ -195,9 +195,7 @@ int find_campaign_status(struct store *store, const struct campaign *campaign,
     struct hash id;
     int rc = account_load(store, campaign, &account, err);
     if (!rc)
-        rc = planner_new(campaign, &planner, err);
-    if (!rc)
-        planner_account(planner, account.slot_us, account.rounds);
+        rc = account_planner(campaign, &account, &planner, err);
     while (!rc && !planner_next(planner, &action, &id, NULL)) {
         struct result result = {0};
         if (!store_get_result(store, &id, &result, NULL))

@@ -41,6 +41,7 @@
     X(ROUNDS_KEPT, "rounds that are over are not forgotten", "our own rule: memory follows what is open") \
     X(BUDGET_BY_TASK, "a round is begun when one of its tasks can be paid", "our own rule: a budget is a promise") \
     X(ACCOUNT_FORGOTTEN, "a restarted broker does not know what was spent", "our own rule: a budget is a promise") \
+    X(MARK_AHEAD, "a mark counts a round that only begins", "our own rule: a mark is what a replay would give") \
     X(PAID_LATER, "what a result cost is committed after it", "our own rule: a budget is a promise") \
     X(SICK_WORKER_KEPT, "a worker on which everything crashes keeps getting tasks", "a bad host eats the queue: HTCondor black hole")
 /* clang-format on */

@@ -13,7 +13,8 @@
  *  10  events that the client was told are in the log in the end, in their places
  *  11  no more tasks have results than the budget says; of time, no round begins when the
  * budget is used up, and the account is the sum of what the event log says, to the microsecond
- *  12  a plan remembers no more than what comes before rounds, and one round */
+ *  12  a mark gives what a replay from the beginning gives
+ *  13  a plan remembers no more than what comes before rounds, and one round */
 #include "sim/sim.h"
 
 #include "broker/reach.h"
@@ -494,6 +495,7 @@ static void check_memory(struct sim *sim)
 struct rerun {
     struct sim *sim;
     struct store *store; /* NULL: the undisturbed run */
+    bool marked;         /* from the mark of the account on, as after a restart */
     uint32_t missing;    /* actions without a result */
 };
 
@@ -501,17 +503,19 @@ struct rerun {
 static void rerun(struct rerun *run, struct planner_status *ret)
 {
     struct planner *planner = NULL;
-    struct account account;
+    const struct campaign *campaign = sim_client_campaign(run->sim->client);
+    struct account account = {.rounds = 0};
     const struct action *action;
     struct hash id;
     struct err err;
-    if (planner_new(sim_client_campaign(run->sim->client), &planner, &err)) {
+    if (run->store && account_load(run->store, campaign, &account, &err) != 0)
+        sim_fail(run->sim, "the account cannot be read: %s", err.text);
+    if (!run->marked)
+        account.mark.round = 0;
+    if (account_planner(campaign, &account, &planner, &err)) {
         sim_fail(run->sim, "no planner: %s", err.text);
         return;
     }
-    if (run->store &&
-        account_load(run->store, sim_client_campaign(run->sim->client), &account, &err) == 0)
-        planner_account(planner, account.slot_us, account.rounds);
     while (planner_next(planner, &action, &id, NULL) == 0) {
         struct result truth, result = {0};
         sim_truth(action, &id, &truth);
@@ -541,8 +545,10 @@ static void rerun(struct rerun *run, struct planner_status *ret)
 /* Time and operators are not told by results: there is no undisturbed run to compare with. */
 static void check_outcome(struct sim *sim)
 {
-    struct planner_status truth = {0}, found = {0};
-    struct rerun undisturbed = {.sim = sim}, stored = {.sim = sim, .store = sim->shell->store};
+    struct planner_status truth = {0}, found = {0}, again = {0};
+    struct rerun undisturbed = {.sim = sim};
+    struct rerun stored = {.sim = sim, .store = sim->shell->store, .marked = true};
+    struct rerun replayed = {.sim = sim, .store = sim->shell->store};
     const struct sim_faults *faults = &sim->faults;
     bool lost = faults->slot_crash || faults->lie || (faults->sick && !sim_is_steady(sim));
     if (faults->ending == SIM_ENDS_CANCEL)
@@ -550,10 +556,19 @@ static void check_outcome(struct sim *sim)
     rerun(&stored, &found);
     if (stored.missing > 0 && !lost)
         sim_fail(sim, "the campaign is over, and %u results are missing", stored.missing);
+    rerun(&replayed, &again);
+    if (stored.missing == 0 && replayed.missing == 0 &&
+        (!hash_equal(&again.candidates, &found.candidates) || again.state != found.state ||
+         again.finished != found.finished || again.bytes != found.bytes ||
+         again.rounds != found.rounds || strcmp(again.note, found.note) != 0))
+        sim_fail(sim, "a mark gives %llu tasks in %u rounds, a replay %llu in %u",
+                 (unsigned long long)found.finished, found.rounds,
+                 (unsigned long long)again.finished, again.rounds);
     if (faults->ending == SIM_ENDS_TIME)
         return;
     rerun(&undisturbed, &truth);
-    if (stored.missing == 0 && !hash_equal(&truth.candidates, &found.candidates))
+    /* what was lost in a round that a mark is behind stays lost */
+    if (stored.missing == 0 && found.failed == 0 && !hash_equal(&truth.candidates, &found.candidates))
         sim_fail(sim, "the candidates are not those of an undisturbed run");
 }
 

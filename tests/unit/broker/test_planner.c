@@ -840,6 +840,103 @@ static void test_planner__no_time_for_training(void **state)
     campaign_done(&campaign);
 }
 
+/* ---- marks ---- */
+
+/* As go_on without losses; returns the mark when `rounds` have begun. */
+static struct planner_mark mark_after(const struct campaign *campaign, uint32_t rounds,
+                                      const char *const *lost)
+{
+    struct run *run = run_begin(campaign);
+    struct planner_mark mark;
+    bool moved = true;
+    while (moved && planner_rounds(run->planner) < rounds) {
+        moved = false;
+        take_ready(run);
+        for (uint32_t i = 0; i < run->n && planner_rounds(run->planner) < rounds; i++) {
+            struct asked *asked = &run->asked[i];
+            if (asked->answered)
+                continue;
+            moved = asked->answered = true;
+            if (lost && !strcmp(*lost, asked->name))
+                planner_failed(run->planner, &asked->id, "because of the test");
+            else
+                answer(run, asked);
+        }
+    }
+    assert_true(planner_mark_get(run->planner, &mark));
+    run_end(run);
+    return mark;
+}
+
+static bool same_status(const struct run *a, const struct run *b)
+{
+    struct planner_status one = status_of(a), two = status_of(b);
+    return one.state == two.state && one.planned == two.planned &&
+           one.finished == two.finished && one.failed == two.failed &&
+           one.rounds == two.rounds && one.bytes == two.bytes && !strcmp(one.note, two.note) &&
+           hash_equal(&one.candidates, &two.candidates);
+}
+
+/* From any mark on, what is asked for is the end of what is asked for without it. */
+static void test_planner__goes_on_from_a_mark(void **state)
+{
+    (void)state;
+    struct campaign campaign = endless();
+    campaign.budget_tasks = FIRST_TASKS + 6 * ROUND_TASKS;
+    struct run *whole = run_begin(&campaign);
+    go_on(whole, NULL);
+    for (uint32_t rounds = 2; rounds <= 6; rounds++) {
+        struct planner_mark mark = mark_after(&campaign, rounds, NULL);
+        assert_int_equal(mark.round, rounds - 1); /* the last one only begins */
+        struct run *run = run_begin(&campaign);
+        planner_resume(run->planner, &mark);
+        go_on(run, NULL);
+        uint32_t skipped = mark.round * ROUND_TASKS;
+        assert_int_equal(run->n + skipped, whole->n);
+        for (uint32_t i = FIRST_TASKS; i < run->n; i++)
+            assert_true(hash_equal(&run->asked[i].id, &whole->asked[i + skipped].id));
+        assert_true(same_status(run, whole));
+        run_end(run);
+    }
+    run_end(whole);
+    campaign_done(&campaign);
+}
+
+static void test_planner__a_mark_keeps_losses(void **state)
+{
+    (void)state;
+    static const char *const lost[] = {"score1", NULL};
+    struct campaign campaign = endless();
+    campaign.budget_tasks = FIRST_TASKS + 6 * ROUND_TASKS;
+    struct planner_mark mark = mark_after(&campaign, 3, lost);
+    struct run *whole = run_begin(&campaign), *run = run_begin(&campaign);
+    go_on(whole, lost);
+    planner_resume(run->planner, &mark);
+    go_on(run, NULL);
+    assert_true(same_status(run, whole));
+    assert_int_equal(status_of(run).failed, 1);
+    assert_non_null(strstr(status_of(run).note, "1 of 12 sample batches lost; because of"));
+    run_end(run);
+    run_end(whole);
+    campaign_done(&campaign);
+}
+
+static void test_planner__a_mark_of_other_models_is_none(void **state)
+{
+    (void)state;
+    struct campaign campaign = endless();
+    campaign.budget_tasks = FIRST_TASKS + 3 * ROUND_TASKS;
+    struct planner_mark mark = mark_after(&campaign, 3, NULL);
+    campaign.guide.weight_decay += 0.125;
+    struct run *run = run_begin(&campaign);
+    planner_resume(run->planner, &mark);
+    go_on(run, NULL);
+    assert_int_equal(run->n, FIRST_TASKS + 3 * ROUND_TASKS);
+    assert_int_equal(run->kinds_seen[KIND_rank], 3);
+    run_end(run);
+    campaign_done(&campaign);
+}
+
 /* ---- for ever ---- */
 
 enum { MANY_ROUNDS = 100000, EARLY_ROUNDS = 1000 };
@@ -932,6 +1029,9 @@ int main(void)
         cmocka_unit_test(test_planner__more_budget_goes_on),
         cmocka_unit_test(test_planner__time_is_the_same_after_any_crash),
         cmocka_unit_test(test_planner__no_time_for_training),
+        cmocka_unit_test(test_planner__goes_on_from_a_mark),
+        cmocka_unit_test(test_planner__a_mark_keeps_losses),
+        cmocka_unit_test(test_planner__a_mark_of_other_models_is_none),
         cmocka_unit_test(test_planner__memory_does_not_grow_with_rounds),
         cmocka_unit_test(test_planner__sample_numbers_end),
     };
