@@ -6,7 +6,8 @@
 /* argv[0] is the benchmark's name. Returns an exit status. */
 typedef int bench_run(int argc, char **argv);
 
-bench_run bench_core, bench_broker, bench_store, bench_slot, bench_realize, bench_encode;
+bench_run bench_core, bench_broker, bench_store, bench_slot, bench_realize, bench_encode,
+    bench_rounds;
 
 /* Seconds on the monotonic clock. */
 double bench_now_s(void);

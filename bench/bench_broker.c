@@ -109,17 +109,20 @@ static void say_hello(void *control)
 
 static void answer(void *control, const struct message_lease *lease)
 {
-    struct output outputs[2] = {{.size = sizeof output_text - 1, .type = "bench"}};
+    struct output outputs[3] = {{.size = sizeof output_text - 1, .type = "bench"}};
     struct action action;
     struct buf bytes = {0};
     if (action_decode(lease->action, &action, NULL))
         exit(1);
     int kind = kind_find(action.kind);
-    bool two = kind == KIND_assemble || kind == KIND_train_step || kind == KIND_rank;
+    bool two = kind == KIND_assemble || kind == KIND_train_step;
     outputs[0].id = hash_bytes(span_text(output_text));
-    outputs[1] = outputs[0];
-    struct result result = {
-        .action = lease->task, .outputs = outputs, .n_outputs = two ? 2 : 1};
+    outputs[1] = outputs[2] = outputs[0];
+    struct result result = {.action = lease->task,
+                            .outputs = outputs,
+                            .n_outputs = kind == KIND_rank ? 3
+                                         : two             ? 2
+                                                           : 1};
     result_encode(&result, &bytes);
     struct message outcome = {.type = MESSAGE_TYPE_outcome,
                               .outcome = {.epoch = lease->epoch,

@@ -13,6 +13,8 @@ static const struct {
     {"core", bench_core, "broker core: tasks per second, memory per task"},
     {"broker", bench_broker, "durable no-op tasks per second through sockets and store"},
     {"store", bench_store, "puts and gets beside raw append + fsync and raw LMDB"},
+    {"rounds", bench_rounds,
+     "campaign without end: bytes per round, replay after a restart, gc"},
     {"slot", bench_slot, "child process of a worker: start, round trip of an empty task"},
     {"realize", bench_realize, "structures per second, pairs for the match rate"},
     {"encode", bench_encode, "structures per second, fraction of bare spglib"},

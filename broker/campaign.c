@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { CAMPAIGN_VERSION = 2 }; /* 2: lines_before */
+enum { CAMPAIGN_VERSION = 3 }; /* 2: lines_before; 3: budget, stop */
 static const char campaign_format[] = "wyckmill campaign";
 
 enum field_type {
@@ -37,51 +37,58 @@ struct field {
     enum field_type type;
     size_t offset;
     double low, high;
+    uint64_t version; /* of the format that brought it */
 };
 
 /* clang-format off */
 #define AT(name) offsetof(struct campaign_network, name)
 static const struct field network_fields[] = { /* keys ascending: the canonical order */
-    {"batch",         FIELD_U32, AT(batch),         1, 65536},
-    {"ema",           FIELD_F64, AT(ema),           0, 0.999999},
-    {"heads",         FIELD_U32, AT(heads),         1, 64},
-    {"layers",        FIELD_U32, AT(layers),        1, 64},
-    {"learning_rate", FIELD_F64, AT(learning_rate), 1e-9, 10},
-    {"steps",         FIELD_U32, AT(steps),         1, 100000000},
-    {"task_steps",    FIELD_U32, AT(task_steps),    1, 1000000},
-    {"warmup",        FIELD_U32, AT(warmup),        0, 100000000},
-    {"weight_decay",  FIELD_F64, AT(weight_decay),  0, 10},
-    {"width",         FIELD_U32, AT(width),         8, 4096},
+    {"batch",         FIELD_U32, AT(batch),         1, 65536, 1},
+    {"ema",           FIELD_F64, AT(ema),           0, 0.999999, 1},
+    {"heads",         FIELD_U32, AT(heads),         1, 64, 1},
+    {"layers",        FIELD_U32, AT(layers),        1, 64, 1},
+    {"learning_rate", FIELD_F64, AT(learning_rate), 1e-9, 10, 1},
+    {"steps",         FIELD_U32, AT(steps),         1, 100000000, 1},
+    {"task_steps",    FIELD_U32, AT(task_steps),    1, 1000000, 1},
+    {"warmup",        FIELD_U32, AT(warmup),        0, 100000000, 1},
+    {"weight_decay",  FIELD_F64, AT(weight_decay),  0, 10, 1},
+    {"width",         FIELD_U32, AT(width),         8, 4096, 1},
 };
 #undef AT
 #define AT(name) offsetof(struct campaign, name)
 static const struct field campaign_fields[] = { /* keys ascending: the canonical order */
-    {"atoms_max",       FIELD_U32,      AT(atoms_max),       1, ATOMS_MAX},
-    {"batch",           FIELD_U32,      AT(batch),           1, 65536},
-    {"candidates",      FIELD_U32,      AT(candidates),      1, 10000000},
-    {"compare",         FIELD_BOOL,     AT(compare),         0, 0},
-    {"denoiser",        FIELD_NETWORK,  AT(denoiser),        0, 0},
-    {"elements",        FIELD_ELEMENTS, 0,                   0, 0},
-    {"format",          FIELD_FORMAT,   0,                   0, 0},
-    {"guidance",        FIELD_F64,      AT(guidance),        0, 1e6},
-    {"guide",           FIELD_NETWORK,  AT(guide),           0, 0},
-    {"lines_before",    FIELD_LINES,    0,                   0, 0},
-    {"name",            FIELD_NAME,     0,                   0, 0},
-    {"priority",        FIELD_I32,      AT(priority),        -1000000, 1000000},
-    {"profile",         FIELD_PROFILE,  0,                   0, 0},
-    {"random_starts",   FIELD_U32,      AT(random_starts),   0, 100000},
-    {"relax_steps_max", FIELD_U32,      AT(relax_steps_max), 0, 1000000},
-    {"rounds_max",      FIELD_U32,      AT(rounds_max),      1, 1000000},
-    {"sample_steps",    FIELD_U32,      AT(sample_steps),    1, 100000},
-    {"seed",            FIELD_U64,      AT(seed),            0, 18446744073709551615.0},
-    {"sources",         FIELD_SOURCES,  0,                   0, 0},
-    {"spacegroups",     FIELD_GROUPS,   0,                   0, 0},
-    {"symprec",         FIELD_F64,      AT(symprec),         1e-6, 1},
-    {"targets",         FIELD_TARGETS,  AT(targets),         0, 0},
-    {"tasks",           FIELD_U32,      AT(tasks),           1, 10000},
-    {"timesteps",       FIELD_U32,      AT(timesteps),       1, 100000},
-    {"validation",      FIELD_F64,      AT(validation),      0, 0.9},
-    {"version",         FIELD_FORMAT_VERSION, 0,             0, 0},
+    {"atoms_max",       FIELD_U32,      AT(atoms_max),       1, ATOMS_MAX, 1},
+    {"batch",           FIELD_U32,      AT(batch),           1, 65536, 1},
+    {"budget_bytes",    FIELD_U64,      AT(budget_bytes),    0, 18446744073709551615.0, 3},
+    {"budget_slot_hours", FIELD_F64,    AT(budget_slot_hours), 0, 1e9, 3},
+    {"budget_tasks",    FIELD_U32,      AT(budget_tasks),    0, 4294967295, 3},
+    {"candidates",      FIELD_U32,      AT(candidates),      1, 10000000, 1},
+    {"compare",         FIELD_BOOL,     AT(compare),         0, 0, 1},
+    {"denoiser",        FIELD_NETWORK,  AT(denoiser),        0, 0, 1},
+    {"elements",        FIELD_ELEMENTS, 0,                   0, 0, 1},
+    {"format",          FIELD_FORMAT,   0,                   0, 0, 1},
+    {"guidance",        FIELD_F64,      AT(guidance),        0, 1e6, 1},
+    {"guide",           FIELD_NETWORK,  AT(guide),           0, 0, 1},
+    {"lines_before",    FIELD_LINES,    0,                   0, 0, 2},
+    {"name",            FIELD_NAME,     0,                   0, 0, 1},
+    {"priority",        FIELD_I32,      AT(priority),        -1000000, 1000000, 1},
+    {"profile",         FIELD_PROFILE,  0,                   0, 0, 1},
+    {"random_starts",   FIELD_U32,      AT(random_starts),   0, 100000, 1},
+    {"relax_steps_max", FIELD_U32,      AT(relax_steps_max), 0, 1000000, 1},
+    {"rounds_max",      FIELD_U32,      AT(rounds_max),      0, 1000000, 1},
+    {"sample_steps",    FIELD_U32,      AT(sample_steps),    1, 100000, 1},
+    {"seed",            FIELD_U64,      AT(seed),            0, 18446744073709551615.0, 1},
+    {"sources",         FIELD_SOURCES,  0,                   0, 0, 1},
+    {"spacegroups",     FIELD_GROUPS,   0,                   0, 0, 1},
+    {"stop_found",      FIELD_BOOL,     AT(stop_found),      0, 0, 3},
+    {"stop_meeting",    FIELD_U32,      AT(stop_meeting),    0, 10000000, 3},
+    {"stop_rounds_without", FIELD_U32,  AT(stop_rounds_without), 0, 1000000, 3},
+    {"symprec",         FIELD_F64,      AT(symprec),         1e-6, 1, 1},
+    {"targets",         FIELD_TARGETS,  AT(targets),         0, 0, 1},
+    {"tasks",           FIELD_U32,      AT(tasks),           1, 10000, 1},
+    {"timesteps",       FIELD_U32,      AT(timesteps),       1, 100000, 1},
+    {"validation",      FIELD_F64,      AT(validation),      0, 0.9, 1},
+    {"version",         FIELD_FORMAT_VERSION, 0,             0, 0, 1},
 };
 #undef AT
 /* clang-format on */
@@ -90,12 +97,6 @@ enum {
     NETWORK_FIELDS = sizeof network_fields / sizeof network_fields[0],
     CAMPAIGN_FIELDS = sizeof campaign_fields / sizeof campaign_fields[0],
 };
-
-/* The version of the format that brought the setting. */
-static uint64_t version_of(const struct field *field)
-{
-    return field->type == FIELD_LINES ? 2 : 1;
-}
 
 void campaign_default(struct campaign *ret)
 {
@@ -122,10 +123,24 @@ void campaign_default(struct campaign *ret)
                              .tasks = 4,
                              .rounds_max = 8,
                              .sample_steps = 50,
+                             .stop_found = true,
                              .guidance = 2,
                              .compare = true,
                              .random_starts = 4,
                              .relax_steps_max = 200};
+}
+
+struct hash campaign_base(const struct campaign *campaign)
+{
+    struct campaign base = *campaign; /* borrows the lists */
+    struct buf bytes = {0};
+    struct hash id;
+    base.budget_tasks = 0;
+    base.budget_slot_hours = 0;
+    base.budget_bytes = 0;
+    campaign_encode(&base, &bytes, &id);
+    buf_done(&bytes);
+    return id;
 }
 
 void campaign_done(struct campaign *campaign)
@@ -364,10 +379,10 @@ static int unpack_fields(struct value map, const struct field *fields, uint32_t 
 {
     uint32_t n_known = 0;
     for (uint32_t i = 0; i < n; i++)
-        n_known += version_of(&fields[i]) <= version;
+        n_known += fields[i].version <= version;
     int rc = value_map(map, "settings", n_known, err);
     for (uint32_t i = 0; rc == 0 && i < n; i++) {
-        if (version_of(&fields[i]) > version)
+        if (fields[i].version > version)
             continue;
         rc = unpack_field(value_get(map, fields[i].key), &fields[i], base, err);
         if (rc && fields[i].type == FIELD_NETWORK)
@@ -407,7 +422,7 @@ int campaign_decode(struct span bytes, struct campaign *ret, struct err *err)
     int rc = parse_version(bytes, &document, &version, err);
     if (rc)
         return rc;
-    struct campaign campaign = {0};
+    struct campaign campaign = {.stop_found = true}; /* before there was a choice */
     struct value root = document_root(document);
     rc = unpack_fields(root, campaign_fields, CAMPAIGN_FIELDS, version, &campaign, err);
     if (rc == 0)
@@ -526,12 +541,13 @@ int campaign_check(const struct campaign *campaign, struct err *err)
     if (campaign->sample_steps > campaign->timesteps)
         return err_set(err, ERR_CONFIG, "sample_steps is %u, want at most timesteps (%u)",
                        campaign->sample_steps, campaign->timesteps);
-    uint64_t arms = campaign->guidance > 0 && campaign->compare ? 2 : 1;
-    uint64_t batches = campaign->rounds_max * arms * campaign->tasks;
-    if (batches > CAMPAIGN_BATCHES_MAX)
+    uint64_t samples = (uint64_t)campaign->tasks * campaign->batch;
+    if (campaign->rounds_max > CAMPAIGN_SAMPLES_MAX / samples)
         return err_set(err, ERR_CONFIG,
-                       "rounds_max (%u) x tasks (%u)%s is over %d sample batches",
-                       campaign->rounds_max, campaign->tasks,
-                       arms == 2 ? " x 2 with compare" : "", CAMPAIGN_BATCHES_MAX);
+                       "rounds_max (%u) x tasks (%u) x batch (%u) is over 2^32 samples",
+                       campaign->rounds_max, campaign->tasks, campaign->batch);
+    if (campaign->stop_meeting > campaign->candidates)
+        return err_set(err, ERR_CONFIG, "stop_meeting is %u, want at most candidates (%u)",
+                       campaign->stop_meeting, campaign->candidates);
     return 0;
 }

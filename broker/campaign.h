@@ -15,8 +15,10 @@ enum {
     CAMPAIGN_GROUPS_MAX = 230,
     CAMPAIGN_BYTES_MAX = 3 << 19, /* encoded */
     CAMPAIGN_SOURCES_MAX = 32768, /* so that SUBMIT and assemble's LEASE fit into one frame */
-    CAMPAIGN_BATCHES_MAX = 32768, /* of samples, all rounds: inputs of rank, same reason */
 };
+
+/* Samples are numbered with 32 bits, and every number is drawn once. */
+#define CAMPAIGN_SAMPLES_MAX (UINT64_C(1) << 32)
 
 struct campaign_network {
     uint32_t width, layers, heads; /* width divisible by heads and by 8 */
@@ -56,13 +58,23 @@ struct campaign {
     uint16_t spacegroups[CAMPAIGN_GROUPS_MAX];
 
     /* sampling */
-    uint32_t candidates; /* N wanted: valid and distinct */
-    uint32_t batch;      /* samples per task */
-    uint32_t tasks;      /* sample tasks per round */
-    uint32_t rounds_max;
+    uint32_t candidates;   /* N wanted: valid and distinct; the table has no more rows */
+    uint32_t batch;        /* samples per task */
+    uint32_t tasks;        /* sample tasks per round */
+    uint32_t rounds_max;   /* 0 = no limit */
     uint32_t sample_steps; /* backward steps, <= timesteps */
     double guidance;       /* strength; 0 = unguided */
     bool compare;          /* run the same number of unguided samples beside */
+
+    /* when no further round is drawn */
+    bool stop_found;              /* N are found (while stop_meeting is 0) */
+    uint32_t stop_meeting;        /* so many of the table meet the targets; 0 = off */
+    uint32_t stop_rounds_without; /* so many rounds in a row brought nothing new; 0 = off */
+
+    /* what it may cost at most, wherever the results come from; 0 = whatever it takes */
+    uint32_t budget_tasks;    /* tasks with a result */
+    double budget_slot_hours; /* wall time that these took in their slots, summed */
+    uint64_t budget_bytes;    /* of their outputs */
 
     /* realize */
     uint32_t random_starts;   /* per sample without template */
@@ -80,6 +92,8 @@ void campaign_copy(struct campaign *to, const struct campaign *from);
 /* Is every setting in its range, and do they fit each other? Errors: ERR_CONFIG; the sentence
  * names the setting as the file does ("denoiser.width"), its value and what is allowed. */
 int campaign_check(const struct campaign *campaign, struct err *err);
+/* The id it would have without a budget: the same campaign with more money. */
+struct hash campaign_base(const struct campaign *campaign);
 /* Built-in defaults (configs/demo.yaml says only what differs). */
 void campaign_default(struct campaign *ret);
 

@@ -49,10 +49,30 @@ static void check_over(struct shell *shell, struct campaign_run *run)
     if (status.state == PLANNER_RUNNING || run->over)
         return;
     run->over = true;
+    wills_follow(shell, run); /* what waits in the queue would be in vain */
     record_campaign(shell, "ended", run);
     shell_log(shell, LOG_NEWS, "campaign '%s' %s: %llu executed, %llu from the cache%s%s",
               run->name, planner_state_text(status.state), (unsigned long long)run->executed,
               (unsigned long long)run->cached, status.note[0] ? "; " : "", status.note);
+}
+
+/* A round that was begun stays paid, whatever is spent by the next start of the broker, and the
+ * rounds before it need not be replayed then. */
+static void note_rounds(struct shell *shell, struct campaign_run *run)
+{
+    struct planner_mark mark;
+    if (run->timed && planner_rounds(run->planner) > run->account.rounds) {
+        run->account.rounds = planner_rounds(run->planner);
+        planner_account(run->planner, run->account.slot_us, run->account.rounds);
+        run->unsaved = true;
+    }
+    if (run->endless && planner_mark_get(run->planner, &mark) &&
+        mark.round > run->account.mark.round) {
+        run->account.mark = mark;
+        run->unsaved = true;
+    }
+    if (run->unsaved)
+        shell_commit_soon(shell);
 }
 
 /* A result that does not fit the plan counts as none: the campaign must not wait for ever. */
@@ -65,7 +85,32 @@ static void feed(struct shell *shell, struct campaign_run *run, const struct has
         planner_failed(run->planner, task, err.text);
     }
     run->hungry = true;
+    note_rounds(shell, run);
     check_over(shell, run);
+}
+
+void campaigns_paid(struct shell *shell, const struct hash *task, uint64_t wall_us)
+{
+    for (uint32_t i = 0; i < shell->n_campaigns; i++) {
+        struct campaign_run *run = &shell->campaigns[i];
+        if (!run->timed || !wills_want(run, task))
+            continue;
+        uint64_t left_us = UINT64_MAX - run->account.slot_us; /* workers may say anything */
+        run->account.slot_us += wall_us < left_us ? wall_us : left_us;
+        planner_account(run->planner, run->account.slot_us, run->account.rounds);
+        run->unsaved = true;
+    }
+}
+
+void campaigns_save(struct shell *shell)
+{
+    struct err err;
+    for (uint32_t i = 0; i < shell->n_campaigns; i++) {
+        struct campaign_run *run = &shell->campaigns[i];
+        if (run->unsaved && account_save(shell->store, run->name, &run->account, &err))
+            shell_store_failed(shell, &err);
+        run->unsaved = false;
+    }
 }
 
 void campaigns_result(struct shell *shell, const struct hash *task, uint32_t share, bool shared)
@@ -241,10 +286,16 @@ int campaigns_begin(struct shell *shell, const struct campaign *campaign, const 
 {
     struct campaign_run *run = campaigns_find(shell, campaign->name);
     struct planner *planner;
+    struct account account;
     if (!run && shell->n_campaigns == CAMPAIGNS_MAX)
         return err_set(err, ERR_FULL, "%d campaigns are here, no more are taken",
                        CAMPAIGNS_MAX);
-    int rc = planner_new(campaign, &planner, err);
+    campaigns_save(shell); /* it may be the account of the campaign that is replaced */
+    int rc = account_load(shell->store, campaign, &account, err);
+    if (rc == 0 && MUTANT(ACCOUNT_FORGOTTEN))
+        account = (struct account){.base = account.base};
+    if (rc == 0)
+        rc = account_planner(campaign, &account, &planner, err);
     if (rc)
         return rc;
     if (!run)
@@ -258,17 +309,36 @@ int campaigns_begin(struct shell *shell, const struct campaign *campaign, const 
     run->will = will;
     run->hungry = true;
     run->over = will == WILL_CANCEL;
+    run->timed = campaign->budget_slot_hours > 0;
+    run->account = account;
+    run->unsaved = false;
+    run->endless = campaign->rounds_max == 0;
+    check_over(shell, run);
     return 0;
+}
+
+/* From the first round on: what was lost in one may come now. */
+static void forget_mark(struct shell *shell, struct campaign_run *run)
+{
+    struct err err;
+    if (run->account.mark.round == 0)
+        return;
+    run->account.mark = (struct planner_mark){.round = 0};
+    if (account_save(shell->store, run->name, &run->account, &err))
+        shell_store_failed(shell, &err);
+    shell_commit_soon(shell);
 }
 
 void campaigns_replan_failed(struct shell *shell)
 {
     for (uint32_t i = 0; i < shell->n_campaigns; i++) {
         struct planner_status status;
-        const struct campaign_run *run = &shell->campaigns[i];
+        struct campaign_run *run = &shell->campaigns[i];
         planner_status(run->planner, &status);
-        if (status.failed && run->will != WILL_CANCEL)
+        if (status.failed && run->will != WILL_CANCEL) {
+            forget_mark(shell, run);
             submit_again(shell, &run->id);
+        }
     }
 }
 

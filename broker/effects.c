@@ -109,6 +109,8 @@ static void do_persist(struct shell *shell, const struct broker_action *action,
     if (!MUTANT(OUTPUTS_UNCHECKED) && check_outputs(shell, report->result, &cause->rejected))
         return;
     int rc = store_put_result(shell->store, report->result, &err);
+    if (rc == 0)
+        campaigns_paid(shell, &action->task, report->outcome->wall_us);
     if (rc == ERR_CORRUPT) /* another result is there: it counts, this one is a finding */
         check_reproduced(shell, report->result, worker_name(shell, action->worker));
     else if (rc)

@@ -37,7 +37,7 @@ struct collector {
     enum phase phase;
     struct store_gc *gc;
     struct reach *reach;
-    struct planner *replayed; /* of a campaign that is not over: see reach_replay */
+    struct replay replay; /* of the campaign that is marked: its planner forgets */
     struct reach_refs refs;
     size_t next_ref, next_task;
     uint32_t next_campaign, cursor;
@@ -55,9 +55,8 @@ static void drop_marks(struct collector *collector)
     reach_free(collector->reach);
     store_gc_end(collector->gc);
     collector->reach = NULL;
-    planner_free(collector->replayed);
+    replay_close(&collector->replay);
     collector->gc = NULL;
-    collector->replayed = NULL;
     collector->refs.n = collector->next_ref = collector->next_task = 0;
     collector->next_campaign = collector->cursor = 0;
 }
@@ -219,8 +218,7 @@ static int mark_refs(struct shell *shell, struct err *err)
 static void next_plan(struct collector *collector)
 {
     reach_plan_end(collector->reach);
-    planner_free(collector->replayed);
-    collector->replayed = NULL;
+    replay_close(&collector->replay);
     collector->next_campaign++;
     collector->cursor = 0;
 }
@@ -233,18 +231,12 @@ static int mark_plans(struct shell *shell, struct err *err)
         return 0;
     }
     const struct campaign_run *run = &shell->campaigns[collector->next_campaign];
-    if (collector->replayed) {
-        if (!reach_replay(shell->store, collector->replayed, MARKS_PER_ROUND) &&
-            !reach_plan(collector->reach, collector->replayed, &collector->cursor,
-                        MARKS_PER_ROUND))
+    if (collector->replay.planner) {
+        if (!reach_replay(collector->reach, &collector->replay, MARKS_PER_ROUND))
             next_plan(collector);
     } else if (!reach_plan(collector->reach, run->planner, &collector->cursor,
                            MARKS_PER_ROUND)) {
-        collector->cursor = 0;
-        if (run->over)
-            next_plan(collector);
-        else
-            return reach_planner(shell->store, &run->id, &collector->replayed, err);
+        return replay_open(shell->store, &run->id, &collector->replay, err);
     }
     return 0;
 }

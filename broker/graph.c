@@ -126,6 +126,22 @@ static uint32_t index_find(const struct graph *graph, const struct hash *id)
     return graph->index_size ? *index_place(graph, id) : NONE;
 }
 
+/* The hole is closed with later ones that belong before it (Knuth 6.4, algorithm R). */
+static void index_remove(struct graph *graph, const struct hash *id)
+{
+    size_t mask = graph->index_size - 1;
+    size_t hole = (size_t)(index_place(graph, id) - graph->index);
+    for (size_t at = (hole + 1) & mask; graph->index[at] != NONE; at = (at + 1) & mask) {
+        size_t home = hash_u64(&graph->nodes[graph->index[at]].id) & mask;
+        if (((at - home) & mask) < ((at - hole) & mask))
+            continue;
+        graph->index[hole] = graph->index[at];
+        hole = at;
+    }
+    graph->index[hole] = NONE;
+    graph->index_used--;
+}
+
 /* ---- nodes getting ready and ending ---- */
 
 static void node_end(struct graph *graph, uint32_t n, enum node_state state);
@@ -404,6 +420,37 @@ int graph_failed(struct graph *graph, const struct hash *action, struct err *err
 bool graph_ended(struct graph *graph, uint32_t *ret_node)
 {
     return fifo_pop(&graph->ended, ret_node);
+}
+
+/* ---- forgetting ---- */
+
+/* The last node of all; of twins the first is in the index, and has the lowest number. */
+static void node_forget(struct graph *graph, uint32_t n)
+{
+    struct node *node = &graph->nodes[n];
+    uint32_t first = node->state == NODE_GIVEN_UP ? NONE : index_find(graph, &node->id);
+    if (first == n) {
+        index_remove(graph, &node->id);
+    } else if (first != NONE) {
+        uint32_t *link = &graph->nodes[first].twin;
+        while (*link != n)
+            link = &graph->nodes[*link].twin;
+        *link = node->twin;
+    }
+    node_done_recipe(node);
+    free(node->outputs);
+}
+
+void graph_forget(struct graph *graph, uint32_t from)
+{
+    assert(from <= graph->n_nodes);
+    assert(graph->ended.first == graph->ended.n && graph->ready.first == graph->ready.n);
+    while (graph->n_nodes > from) {
+        assert(graph->nodes[graph->n_nodes - 1].state >= NODE_DONE);
+        node_forget(graph, (uint32_t)graph->n_nodes - 1);
+        graph->n_nodes--;
+    }
+    graph->n_edges = 0; /* nobody waits for a node that is over */
 }
 
 enum node_state graph_state(const struct graph *graph, uint32_t node)

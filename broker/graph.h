@@ -65,6 +65,11 @@ int graph_failed(struct graph *graph, const struct hash *action, struct err *err
 /* The next node that is over and was not reported yet; false: none. */
 bool graph_ended(struct graph *graph, uint32_t *ret_node);
 
+/* Forget the nodes from number `from` on, whose numbers are then given again: memory follows
+ * what is still needed, not what was ever done. All nodes are over and reported (asserted); the
+ * counts stay. */
+void graph_forget(struct graph *graph, uint32_t from);
+
 enum node_state graph_state(const struct graph *graph, uint32_t node);
 /* Output of a node that is NODE_DONE. */
 struct hash graph_output(const struct graph *graph, uint32_t node, uint32_t output);

@@ -1,6 +1,7 @@
 /* Marking what plans need: see reach.h. */
 #include "broker/reach.h"
 
+#include "broker/account.h"
 #include "common/mem.h"
 #include "common/mutant.h"
 
@@ -17,12 +18,20 @@ struct checkpoint {
     bool replaced;   /* by enough later ones */
 };
 
+/* An output of a round that may go when a later one is ranked. */
+struct made {
+    struct hash object, action;
+    uint32_t round;
+};
+
 struct reach {
     struct store *store;
     struct store_gc *gc;
     uint32_t keep_checkpoints;
     struct checkpoint *checkpoints;
     size_t n, capacity;
+    struct made *made; /* in order of rounds */
+    size_t n_made, made_capacity;
     uint32_t *index; /* by object, open addressing */
     size_t index_size;
 };
@@ -41,6 +50,7 @@ void reach_free(struct reach *reach)
     if (!reach)
         return;
     free(reach->checkpoints);
+    free(reach->made);
     free(reach->index);
     free(reach);
 }
@@ -101,8 +111,35 @@ static void add_checkpoint(struct reach *reach, const struct hash *object,
     replace_earlier(reach, *place);
 }
 
+/* ---- rounds ---- */
+
+static void add_made(struct reach *reach, const struct hash *object, const struct hash *action,
+                     uint32_t round)
+{
+    mem_reserve(reach->made, reach->made_capacity, reach->n_made + 1);
+    reach->made[reach->n_made++] =
+        (struct made){.object = *object, .action = *action, .round = round};
+}
+
+/* What was made in rounds before that one is in its table, as far as it is wanted. */
+static void forget_before(struct reach *reach, uint32_t round)
+{
+    size_t n = 0;
+    while (n < reach->n_made && reach->made[n].round < round) {
+        store_gc_prune(reach->gc, &reach->made[n].object, &reach->made[n].action);
+        n++;
+    }
+    if (n == 0)
+        return;
+    memmove(reach->made, reach->made + n, (reach->n_made - n) * sizeof *reach->made);
+    reach->n_made -= n;
+}
+
 void reach_plan_end(struct reach *reach)
 {
+    for (size_t i = 0; i < reach->n_made; i++)
+        store_gc_keep(reach->gc, &reach->made[i].object);
+    reach->n_made = 0;
     for (size_t i = 0; i < reach->n; i++) {
         const struct checkpoint *checkpoint = &reach->checkpoints[i];
         store_gc_prune(reach->gc, &checkpoint->object, &checkpoint->action);
@@ -136,7 +173,8 @@ void reach_task(struct reach *reach, const struct hash *id)
     action_done(&action);
 }
 
-static void keep_outputs(struct reach *reach, const struct result *result)
+/* `round`: 0, or the round whose outputs may go one day. */
+static void keep_outputs(struct reach *reach, const struct result *result, uint32_t round)
 {
     struct action action = {0};
     for (uint32_t i = 0; i < result->n_outputs; i++) {
@@ -147,14 +185,17 @@ static void keep_outputs(struct reach *reach, const struct result *result)
             add_checkpoint(reach, &output->id, &result->action, &action);
             continue;
         }
-        store_gc_keep(reach->gc, &output->id);
+        if (round > 0)
+            add_made(reach, &output->id, &result->action, round);
+        else
+            store_gc_keep(reach->gc, &output->id);
         if (store_pruned(reach->store, &output->id, &made_by, NULL) == 0)
             store_gc_prune(reach->gc, &output->id, &made_by);
     }
     action_done(&action);
 }
 
-static void mark_action(struct reach *reach, const struct hash *id)
+static void mark_action(struct reach *reach, const struct hash *id, uint32_t round)
 {
     struct result result = {0};
     if (store_get_result(reach->store, id, &result, NULL) != 0) {
@@ -164,18 +205,31 @@ static void mark_action(struct reach *reach, const struct hash *id)
     }
     store_gc_keep(reach->gc, id);
     store_gc_keep_result(reach->gc, id);
-    keep_outputs(reach, &result);
+    keep_outputs(reach, &result, round);
     result_done(&result);
+}
+
+/* What the planner's next ranking needs, whatever a replay says: some results may be lost to
+ * damage. */
+static void keep_table(struct reach *reach, const struct planner *planner)
+{
+    struct hash candidates, tally;
+    if (!planner_table(planner, &candidates, &tally))
+        return;
+    store_gc_keep(reach->gc, &candidates);
+    store_gc_keep(reach->gc, &tally);
 }
 
 bool reach_plan(struct reach *reach, const struct planner *planner, uint32_t *cursor,
                 uint32_t budget)
 {
     struct hash id;
+    if (*cursor == 0)
+        keep_table(reach, planner);
     while (budget-- > 0) {
         if (!planner_next_known(planner, cursor, &id))
             return false;
-        mark_action(reach, &id);
+        mark_action(reach, &id, 0);
     }
     return true;
 }
@@ -187,6 +241,13 @@ int reach_campaign(struct reach *reach, const struct hash *id, struct err *err)
     int rc = store_get(reach->store, id, &bytes, err);
     if (rc == 0)
         rc = campaign_decode(buf_span(&bytes), &campaign, err);
+    struct account account = {.rounds = 0};
+    if (rc == 0)
+        rc = account_load(reach->store, &campaign, &account, err);
+    if (rc == 0 && account.mark.round > 0) {
+        store_gc_keep(reach->gc, &account.mark.candidates);
+        store_gc_keep(reach->gc, &account.mark.tally);
+    }
     for (uint32_t i = 0; rc == 0 && i < campaign.n_sources; i++)
         store_gc_keep(reach->gc, &campaign.sources[i]);
     store_gc_keep(reach->gc, id);
@@ -195,16 +256,49 @@ int reach_campaign(struct reach *reach, const struct hash *id, struct err *err)
     return rc;
 }
 
-/* ---- plans ---- */
+/* ---- replays ---- */
 
-bool reach_replay(struct store *store, struct planner *planner, uint32_t budget)
+int replay_open(struct store *store, const struct hash *id, struct replay *ret, struct err *err)
 {
+    struct campaign campaign = {0};
+    struct account account;
+    struct buf bytes = {0};
+    struct replay replay = {0};
+    int rc = store_get(store, id, &bytes, err);
+    if (rc == 0)
+        rc = campaign_decode(buf_span(&bytes), &campaign, err);
+    if (rc == 0)
+        rc = account_load(store, &campaign, &account, err);
+    if (rc == 0)
+        rc = planner_new(&campaign, &replay.planner, err);
+    if (rc == 0) {
+        planner_account(replay.planner, account.slot_us, account.rounds);
+        replay.forgets = campaign.rounds_max == 0;
+        *ret = replay;
+    }
+    campaign_done(&campaign);
+    buf_done(&bytes);
+    return rc;
+}
+
+void replay_close(struct replay *replay)
+{
+    planner_free(replay->planner);
+    *replay = (struct replay){0};
+}
+
+bool replay_step(struct store *store, struct replay *replay, uint32_t budget,
+                 void (*see)(void *context, const struct hash *action), void *context)
+{
+    struct planner *planner = replay->planner;
     const struct action *action;
     struct hash id;
     uint32_t done = 0, cursor = 0;
     while (done < budget && planner_next(planner, &action, &id, NULL) == 0) {
         struct result result = {0};
         done++;
+        if (see)
+            see(context, &id);
         if (store_get_result(store, &id, &result, NULL) != 0)
             continue;
         if (planner_result(planner, &id, &result, NULL) != 0)
@@ -220,19 +314,32 @@ bool reach_replay(struct store *store, struct planner *planner, uint32_t budget)
     return done > 0;
 }
 
-int reach_planner(struct store *store, const struct hash *id, struct planner **ret_planner,
-                  struct err *err)
+struct marking {
+    struct reach *reach;
+    const struct replay *replay;
+};
+
+static void forget_rounds(struct reach *reach, const struct replay *replay)
 {
-    struct campaign campaign = {0};
-    struct buf bytes = {0};
-    int rc = store_get(store, id, &bytes, err);
-    if (rc == 0)
-        rc = campaign_decode(buf_span(&bytes), &campaign, err);
-    if (rc == 0)
-        rc = planner_new(&campaign, ret_planner, err);
-    campaign_done(&campaign);
-    buf_done(&bytes);
-    return rc;
+    uint32_t ranked = planner_rounds_ranked(replay->planner);
+    if (replay->forgets)
+        forget_before(reach, ranked + (MUTANT(GC_FORGETS_TABLE) ? 1u : 0u));
+}
+
+static void see_action(void *context, const struct hash *action)
+{
+    const struct marking *marking = context;
+    const struct replay *replay = marking->replay;
+    forget_rounds(marking->reach, replay);
+    mark_action(marking->reach, action, replay->forgets ? planner_rounds(replay->planner) : 0);
+}
+
+bool reach_replay(struct reach *reach, struct replay *replay, uint32_t budget)
+{
+    struct marking marking = {reach, replay};
+    bool more = replay_step(reach->store, replay, budget, see_action, &marking);
+    forget_rounds(reach, replay);
+    return more;
 }
 
 static int collect_ref(void *context, const char *name, const struct hash *id)
@@ -259,19 +366,16 @@ int reach_refs(struct store *store, struct reach_refs *ret, struct err *err)
 
 static int mark_campaign(struct reach *reach, const struct reach_ref *ref, struct err *err)
 {
-    struct planner *planner = NULL;
-    uint32_t cursor = 0;
+    struct replay replay = {0};
     int rc = reach_campaign(reach, &ref->id, err);
     if (rc == 0)
-        rc = reach_planner(reach->store, &ref->id, &planner, err);
+        rc = replay_open(reach->store, &ref->id, &replay, err);
     if (rc != 0)
         return err_context(err, rc, "campaign '%s'", ref->name);
-    while (reach_replay(reach->store, planner, UINT32_MAX))
-        continue;
-    while (reach_plan(reach, planner, &cursor, UINT32_MAX))
+    while (reach_replay(reach, &replay, UINT32_MAX))
         continue;
     reach_plan_end(reach);
-    planner_free(planner);
+    replay_close(&replay);
     return 0;
 }
 

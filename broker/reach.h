@@ -2,8 +2,9 @@
  * which marks its live planners step by step, and for `wyckmill gc` without a broker.
  *
  * Kept of a plan: its sources; every action and result; of actions without a result their
- * inputs; of results all outputs, but of a training run only the last checkpoints. An older
- * checkpoint may go, because its result stays and says which action makes it again. */
+ * inputs; of results all outputs, but of a training run only the last checkpoints, and of a
+ * campaign without a limit of rounds nothing of the rounds before the last that was ranked.
+ * What goes can come back: its result stays and says which action makes it again. */
 #ifndef WYCKMILL_BROKER_REACH_H
 #define WYCKMILL_BROKER_REACH_H
 
@@ -20,20 +21,29 @@ void reach_free(struct reach *reach);
 
 /* A campaign object and its sources. Errors: those of store_get, ERR_CORRUPT. */
 int reach_campaign(struct reach *reach, const struct hash *id, struct err *err);
-/* Mark at most `budget` actions of the planner, from *cursor (0 at first). True: there may be
- * more. The planner may go on meanwhile: what it adds is young. */
+/* Mark at most `budget` actions that the planner remembers, from *cursor (0 at first). True:
+ * there may be more. The planner may go on meanwhile: what it adds is young. */
 bool reach_plan(struct reach *reach, const struct planner *planner, uint32_t *cursor,
                 uint32_t budget);
-/* After a plan: which of its checkpoints stay. */
+/* After a plan: which of its checkpoints and rounds stay. */
 void reach_plan_end(struct reach *reach);
-/* Feed the planner with at most `budget` results of the store. Once nothing else is left, what
- * has no result counts as failed: a task that says an error leaves no record, and what the
- * campaign did without it is needed all the same. False: the plan is over or stands still. */
-bool reach_replay(struct store *store, struct planner *planner, uint32_t budget);
-/* The whole plan of a campaign, replayed. Caller frees *ret_planner. Errors: those of
- * store_get, ERR_CORRUPT, ERR_CONFIG. */
-int reach_planner(struct store *store, const struct hash *campaign,
-                  struct planner **ret_planner, struct err *err);
+/* A plan from its beginning, to be replayed: planners forget what is over. */
+struct replay {
+    struct planner *planner;
+    bool forgets; /* its rounds have no limit */
+};
+/* Errors: those of store_get, ERR_CORRUPT, ERR_CONFIG. */
+int replay_open(struct store *store, const struct hash *campaign, struct replay *ret,
+                struct err *err);
+void replay_close(struct replay *replay);
+/* Feed the planner with at most `budget` results of the store, and call `see` (may be NULL) for
+ * each action. Once nothing else is left, what has no result counts as failed: a task that says
+ * an error leaves no record, and what the campaign did without it is needed all the same.
+ * False: the plan is over or stands still. */
+bool replay_step(struct store *store, struct replay *replay, uint32_t budget,
+                 void (*see)(void *context, const struct hash *action), void *context);
+/* The same, and mark the actions. */
+bool reach_replay(struct reach *reach, struct replay *replay, uint32_t budget);
 /* gc of a store that no broker has open: all at once. Errors: those of the above and of
  * writing. */
 int reach_gc(struct store *store, uint32_t keep_checkpoints, bool dry,

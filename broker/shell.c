@@ -470,6 +470,8 @@ static void commit(struct shell *shell)
         shell_durable(shell);
         outbox_flush(shell->control_out);
     }
+    if (!MUTANT(PAID_LATER))
+        campaigns_save(shell);
     uint64_t begin_us = clock_us(shell);
     int rc = store_commit(shell->store, &err);
     shell->round.commit_us = clock_us(shell) - begin_us;
@@ -480,6 +482,8 @@ static void commit(struct shell *shell)
     shell->dirty = false;
     shell->n_planned = 0;
     shell->commit_ms = UINT64_MAX;
+    if (MUTANT(PAID_LATER))
+        campaigns_save(shell);
     shell_durable(shell);
 }
 

@@ -6,6 +6,7 @@
 #ifndef WYCKMILL_BROKER_SHELL_H
 #define WYCKMILL_BROKER_SHELL_H
 
+#include "broker/account.h"
 #include "broker/broker.h"
 #include "broker/outbox.h"
 #include "broker/peers.h"
@@ -34,6 +35,10 @@ struct campaign_run {
     char name[CAMPAIGN_NAME_SIZE];
     struct hash id;
     struct planner *planner;
+    struct account account;
+    bool timed;   /* it has a budget of slot-hours: the account says what was spent */
+    bool endless; /* its rounds have no limit: the account has a mark */
+    bool unsaved; /* the account has changed since the last commit */
     int32_t priority;
     uint64_t executed, cached; /* results fed: made in this broker run, found in the store */
     bool hungry;               /* may have actions to hand out */
@@ -160,6 +165,11 @@ void campaigns_plan(struct shell *shell);
 void campaigns_result(struct shell *shell, const struct hash *task, uint32_t share,
                       bool shared);
 void campaigns_failed(struct shell *shell, const struct hash *task, const char *why);
+/* A result of the task is written, and its attempt took so long: it is paid in the same commit.
+ */
+void campaigns_paid(struct shell *shell, const struct hash *task, uint64_t wall_us);
+/* Before a commit: accounts that have changed. */
+void campaigns_save(struct shell *shell);
 bool campaigns_all_over(const struct shell *shell);
 /* "running", "paused", "cancelled", "done", ... */
 const char *campaigns_state_text(const struct campaign_run *run);
@@ -199,6 +209,8 @@ bool wills_want(const struct campaign_run *run, const struct hash *task);
 /* Change what is wanted of a campaign that is not over: with the next commit durable; its tasks
  * follow in the next rounds. Returns the number of its open tasks. */
 uint64_t wills_change(struct shell *shell, struct campaign_run *run, enum campaign_will will);
+/* Its open tasks are looked at once more in the next rounds: what is wanted has changed. */
+void wills_follow(struct shell *shell, const struct campaign_run *run);
 /* The message goes to the peer when the campaign's tasks have followed. False: they have. */
 bool wills_answer_later(struct shell *shell, const struct campaign_run *run, struct span peer,
                         const struct message *message);

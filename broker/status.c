@@ -70,18 +70,26 @@ static json_t *workers_json(const struct shell *shell)
     return array;
 }
 
+/* Null without a budget of them: nobody counts. */
+static json_t *hours_or_null(bool timed, const struct planner_status *status)
+{
+    return timed ? json_real((double)status->slot_us / 3600e6) : json_null();
+}
+
 static json_t *campaign_json(const struct campaign_run *run)
 {
     struct planner_status status;
     char hex[HASH_HEX_SIZE];
     planner_status(run->planner, &status);
-    return json_pack("{s:s,s:s,s:s,s:s,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o}", "name", run->name,
-                     "id", hash_hex(&run->id, hex), "state", campaigns_state_text(run), "stage",
-                     status.stage, "planned", integer(status.planned), "finished",
-                     integer(status.finished), "failed", integer(status.failed), "executed",
-                     integer(run->executed), "cached", integer(run->cached), "candidates",
-                     hash_or_null(&status.candidates), "dataset", hash_or_null(&status.dataset),
-                     "rejects", hash_or_null(&status.rejects), "note", text(status.note));
+    return json_pack(
+        "{s:s,s:s,s:s,s:s,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o}", "name", run->name,
+        "id", hash_hex(&run->id, hex), "state", campaigns_state_text(run), "stage",
+        status.stage, "planned", integer(status.planned), "finished", integer(status.finished),
+        "failed", integer(status.failed), "executed", integer(run->executed), "cached",
+        integer(run->cached), "rounds", integer(status.rounds), "bytes", integer(status.bytes),
+        "slot_hours", hours_or_null(run->timed, &status), "candidates",
+        hash_or_null(&status.candidates), "dataset", hash_or_null(&status.dataset), "rejects",
+        hash_or_null(&status.rejects), "note", text(status.note));
 }
 
 static json_t *campaigns_json(const struct shell *shell, const struct hash *campaign)

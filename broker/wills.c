@@ -54,6 +54,13 @@ bool wills_want(const struct campaign_run *run, const struct hash *task)
     return run->will != WILL_CANCEL && planner_wants(run->planner, task);
 }
 
+static bool is_running(const struct shell *shell, const struct hash *task)
+{
+    enum broker_task_state state;
+    return broker_core_task(shell->core, task, &state, NULL) == 0 &&
+           (state == BROKER_TASK_LEASED || state == BROKER_TASK_PERSISTING);
+}
+
 /* What its campaigns want of it decides whether a task runs, is held or is cancelled. */
 static void settle(struct shell *shell, const struct hash *task)
 {
@@ -64,8 +71,8 @@ static void settle(struct shell *shell, const struct hash *task)
     for (uint32_t i = 0; i < shell->n_campaigns && event.type != BROKER_EVENT_TASK_RELEASE;
          i++) {
         const struct campaign_run *run = &shell->campaigns[i];
-        if (!wills_want(run, task))
-            continue;
+        if (!wills_want(run, task) || (run->over && !is_running(shell, task)))
+            continue; /* when it is over, what runs may end */
         event.type = run->will == WILL_RUN ? BROKER_EVENT_TASK_RELEASE : BROKER_EVENT_TASK_HOLD;
     }
     if (shell_step(shell, event, NULL, &err))
@@ -114,6 +121,11 @@ bool wills_answer_later(struct shell *shell, const struct campaign_run *run, str
     settling->peer_size = peer.size;
     settling->answer = *message;
     return true;
+}
+
+void wills_follow(struct shell *shell, const struct campaign_run *run)
+{
+    (void)begin(shell, run->planner);
 }
 
 void wills_retire(struct shell *shell, struct planner *planner)
@@ -202,7 +214,7 @@ uint64_t wills_change(struct shell *shell, struct campaign_run *run, enum campai
     run->over = will == WILL_CANCEL;
     wills_store(shell, run);
     record_campaign(shell, events[will], run);
-    (void)begin(shell, run->planner);
+    wills_follow(shell, run);
     uint64_t n = planner_n_open(run->planner);
     shell_log(shell, LOG_NEWS, "campaign '%s' is %s: %llu open tasks", run->name, events[will],
               (unsigned long long)n);

@@ -43,7 +43,8 @@ int cmd_export(int argc, char **argv)
         .options = rows,
         .parser = parse,
         .args_doc = "CAMPAIGN",
-        .doc = "Write candidates.csv, candidates.extxyz and cif/ of a finished campaign."};
+        .doc = "Write candidates.csv, candidates.extxyz and cif/ of a campaign; of one that is "
+               "not over, what it has found so far."};
     struct options options = {.out = "out"};
     struct err err = {0};
     cleanup(store_close_ptr) struct store *store = NULL;

@@ -39,8 +39,12 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     }
 }
 
+/* Every ranking is made from the one before; a campaign may have any number of rounds. */
+enum { RANKINGS_SHOWN = 20 };
+
 struct lineage {
     struct store *store;
+    uint32_t rankings; /* told so far */
     struct origins origins;
     struct hash *seen; /* objects already told */
     size_t n_seen, capacity_seen;
@@ -118,8 +122,13 @@ static int tell(struct lineage *lineage, const struct hash *object, int depth, s
         tell_json(lineage, object, info.type, origin ? &origin->action : NULL,
                   origin ? &action : NULL);
     }
-    if (!rc && origin && !again)
+    bool ranking = !strcmp(action.kind, "rank");
+    if (!rc && origin && !again && ranking && lineage->rankings++ >= RANKINGS_SHOWN) {
+        if (!lineage->rows)
+            (void)printf("%*s(earlier rounds are not shown)\n", 2 * depth + 2, "");
+    } else if (!rc && origin && !again) {
         rc = tell_inputs(lineage, &action, depth, err);
+    }
     action_done(&action);
     buf_done(&bytes);
     return rc;

@@ -336,6 +336,9 @@ int cmd_run(int argc, char **argv)
     rc = config_load(options.path, options.overrides, options.n_overrides, &file, &err);
     if (!rc)
         rc = work(&run, &err);
+    struct err nothing;
+    if (rc == ERR_INTERRUPTED) /* what there is so far, if there is something */
+        (void)finish(&run, &code, &nothing);
     if (!rc)
         rc = finish(&run, &code, &err);
     if (rc)

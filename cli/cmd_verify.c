@@ -97,28 +97,30 @@ static void complain(struct verify *verify, const char *format, ...)
 
 /* ---- what is reached ---- */
 
+static void see_action(void *context, const struct hash *action)
+{
+    struct verify *verify = context;
+    ids_add(&verify->actions, action);
+}
+
 static int reach_campaign_plan(struct verify *verify, const struct hash *id, struct err *err)
 {
-    struct planner *planner = NULL;
+    struct replay replay = {0};
     struct campaign campaign = {0};
-    struct hash action;
-    uint32_t cursor = 0;
     int rc = store_get(verify->store, id, &verify->bytes, err);
     if (rc == 0)
         rc = campaign_decode(buf_span(&verify->bytes), &campaign, err);
     if (rc == 0)
-        rc = reach_planner(verify->store, id, &planner, err);
+        rc = replay_open(verify->store, id, &replay, err);
     if (rc != 0) {
         campaign_done(&campaign);
         return rc;
     }
     for (uint32_t i = 0; i < campaign.n_sources; i++)
         ids_add(&verify->objects, &campaign.sources[i]);
-    while (reach_replay(verify->store, planner, UINT32_MAX))
+    while (replay_step(verify->store, &replay, UINT32_MAX, see_action, verify))
         continue;
-    while (planner_next_known(planner, &cursor, &action))
-        ids_add(&verify->actions, &action);
-    planner_free(planner);
+    replay_close(&replay);
     campaign_done(&campaign);
     return 0;
 }

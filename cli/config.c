@@ -67,10 +67,16 @@ static const struct key keys[] = {
     {"candidates", KIND_U32, AT(candidates), 1, 1e6, "", "wanted: valid and distinct"},
     {"sample.batch",      KIND_U32, AT(batch),        1, 65536, "", "samples per task"},
     {"sample.tasks",      KIND_U32, AT(tasks),        1, 1e4, "", "tasks per round"},
-    {"sample.rounds_max", KIND_U32, AT(rounds_max),   1, 1e4, "", "rounds until it gives up"},
+    {"sample.rounds_max", KIND_U32, AT(rounds_max),   0, 1e6, "", "rounds until it gives up, 0 = never"},
     {"sample.steps",      KIND_U32, AT(sample_steps), 1, 10000, "", "backward steps, at most timesteps"},
     {"sample.guidance",   KIND_F64, AT(guidance),     0, 100, "", "strength, 0 = unguided"},
     {"sample.compare",    KIND_BOOL, AT(compare),     0, 0, "", "as many unguided samples beside"},
+    {"stop.found",          KIND_BOOL, AT(stop_found),    0, 0, "", "end when the candidates are found; false: go on for better ones"},
+    {"stop.meeting",        KIND_U32, AT(stop_meeting),   0, 1e6, "", "instead: end when so many of them meet the targets, 0 = off"},
+    {"stop.rounds_without", KIND_U32, AT(stop_rounds_without), 0, 1e6, "", "end when so many rounds in a row brought nothing new, 0 = off"},
+    {"budget.tasks",        KIND_U32, AT(budget_tasks),   0, 4294967295.0, "", "tasks at most, 0 = no limit"},
+    {"budget.slot_hours",   KIND_F64, AT(budget_slot_hours), 0, 1e9, "h", "time in slots at most, all slots together, 0 = no limit"},
+    {"budget.bytes",        KIND_U64, AT(budget_bytes),   0, 0, "", "bytes of results at most, 0 = no limit"},
     {"realize.random_starts",   KIND_U32, AT(random_starts),   0, 1000, "", "per sample without a template"},
     {"realize.relax_steps_max", KIND_U32, AT(relax_steps_max), 0, 1e5, "", "L-BFGS iterations"},
 };
@@ -449,13 +455,16 @@ static int check(const struct campaign_file *file, const char **ret_key, struct 
         return err_set(err, ERR_CONFIG, "sample.steps = %u is more than timesteps = %u",
                        campaign->sample_steps, campaign->timesteps);
     *ret_key = "sample.rounds_max";
-    uint64_t arms = campaign->guidance > 0 && campaign->compare ? 2 : 1;
-    uint64_t batches = arms * campaign->rounds_max * campaign->tasks;
-    if (batches > CAMPAIGN_BATCHES_MAX)
+    uint64_t samples = (uint64_t)campaign->tasks * campaign->batch;
+    if (campaign->rounds_max > CAMPAIGN_SAMPLES_MAX / samples)
         return err_set(err, ERR_CONFIG,
-                       "sample.rounds_max (%u) x sample.tasks (%u)%s is over %d batches",
-                       campaign->rounds_max, campaign->tasks,
-                       arms == 2 ? " x 2 with compare" : "", CAMPAIGN_BATCHES_MAX);
+                       "sample.rounds_max (%u) x sample.tasks (%u) x sample.batch (%u) is over "
+                       "2^32 samples",
+                       campaign->rounds_max, campaign->tasks, campaign->batch);
+    *ret_key = "stop.meeting";
+    if (campaign->stop_meeting > campaign->candidates)
+        return err_set(err, ERR_CONFIG, "stop.meeting = %u is more than candidates = %u",
+                       campaign->stop_meeting, campaign->candidates);
     *ret_key = "data";
     if (file->n_data == 0) {
         (void)err_set(err, ERR_CONFIG, "no data");

@@ -22,7 +22,7 @@ struct report_search {
 static int match_report(void *context, const struct result *result)
 {
     struct report_search *search = context;
-    search->found = result->n_outputs == 2 &&
+    search->found = result->n_outputs >= 2 &&
                     hash_equal(&result->outputs[0].id, &search->candidates) &&
                     strcmp(result->outputs[1].type, "report") == 0;
     if (search->found)
@@ -119,10 +119,11 @@ static size_t tell_rejected(const json_t *report, const char *out)
     return n;
 }
 
-static int check_finished(const char *name, const struct planner_status *status,
-                          struct err *err)
+/* A campaign that goes on has the table of its last round. */
+static int check_ranked(const char *name, const struct planner_status *status, struct err *err)
 {
-    if (status->state == PLANNER_RUNNING) {
+    static const struct hash none;
+    if (status->state == PLANNER_RUNNING && hash_equal(&status->candidates, &none)) {
         (void)err_set(err, ERR_NOT_FOUND, "campaign '%s' is not finished (%llu of %llu tasks)",
                       name, (unsigned long long)status->finished,
                       (unsigned long long)status->planned);
@@ -142,6 +143,22 @@ static void tell_next(const char *store_path, const char *out, const struct cand
         (void)printf(
             "next:    wyckmill lineage --store %s %.12s   # how the best one was made\n",
             store_path, hash_hex(&list->items[0].id, hex));
+}
+
+/* Why it ended as it did, or that it did not end. */
+static void tell_end(const struct campaign *campaign, const struct planner_status *status,
+                     uint32_t n)
+{
+    bool all_rounds = campaign->rounds_max && status->rounds >= campaign->rounds_max;
+    if (status->state == PLANNER_RUNNING)
+        (void)printf("\nthe campaign is not over: this is its table so far (%llu tasks done)\n",
+                     (unsigned long long)status->finished);
+    else if (n < campaign->candidates)
+        (void)printf("\n%u of %u wanted candidates were found%s%s%s\n", n, campaign->candidates,
+                     status->note[0] ? ": " : "", status->note,
+                     all_rounds ? "; more rounds may find more: -S sample.rounds_max=N" : "");
+    else if (status->note[0])
+        (void)printf("\n%s\n", status->note);
 }
 
 static int deliver_list(struct store *store, const char *store_path,
@@ -167,11 +184,7 @@ static int deliver_list(struct store *store, const char *store_path,
         export_table(stdout, &list, &campaign->targets, TABLE_ROWS);
         tell_comparison(report);
         size_t left_out = tell_rejected(data, out);
-        if (list.n < campaign->candidates)
-            (void)printf(
-                "\n%u of %u wanted candidates were found%s%s; more rounds may find more: "
-                "-S sample.rounds_max=N\n",
-                list.n, campaign->candidates, status->note[0] ? ": " : "", status->note);
+        tell_end(campaign, status, list.n);
         tell_next(store_path, out, &list);
         bool whole =
             list.n >= campaign->candidates && !left_out && status->state == PLANNER_DONE;
@@ -194,7 +207,7 @@ int deliver(struct store *store, const char *store_path, const char *name, const
     if (!rc)
         rc = find_campaign_status(store, &campaign, &status, err);
     if (!rc)
-        rc = check_finished(name, &status, err);
+        rc = check_ranked(name, &status, err);
     if (!rc)
         rc = deliver_list(store, store_path, &campaign, &status, out, ret_exit, err);
     campaign_done(&campaign);

@@ -1,6 +1,8 @@
 /* Finding things in a store: see find.h. */
 #include "cli/find.h"
 
+#include "broker/account.h"
+
 #include "common/cleanup.h"
 #include "common/mem.h"
 
@@ -189,8 +191,11 @@ int find_campaign_status(struct store *store, const struct campaign *campaign,
 {
     struct planner *planner = NULL;
     const struct action *action;
+    struct account account;
     struct hash id;
-    int rc = planner_new(campaign, &planner, err);
+    int rc = account_load(store, campaign, &account, err);
+    if (!rc)
+        rc = account_planner(campaign, &account, &planner, err);
     while (!rc && !planner_next(planner, &action, &id, NULL)) {
         struct result result = {0};
         if (!store_get_result(store, &id, &result, NULL))

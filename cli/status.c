@@ -28,12 +28,15 @@ static json_t *campaign_json(struct store *store, const char *name)
         !find_campaign_status(store, &campaign, &status, NULL)) {
         const char *will = find_campaign_will(store, name, &id);
         row = json_pack(
-            "{s:s,s:s,s:s,s:s,s:I,s:I,s:I,s:s}", "name", name, "id", hash_hex(&id, hex),
-            "state",
+            "{s:s,s:s,s:s,s:s,s:I,s:I,s:I,s:I,s:I,s:o,s:s}", "name", name, "id",
+            hash_hex(&id, hex), "state",
             will && status.state == PLANNER_RUNNING ? will : planner_state_text(status.state),
             "stage", status.stage, "planned", (json_int_t)status.planned, "finished",
-            (json_int_t)status.finished, "failed", (json_int_t)status.failed, "note",
-            status.note);
+            (json_int_t)status.finished, "failed", (json_int_t)status.failed, "rounds",
+            (json_int_t)status.rounds, "bytes", (json_int_t)status.bytes, "slot_hours",
+            campaign.budget_slot_hours > 0 ? json_real((double)status.slot_us / 3600e6)
+                                           : json_null(),
+            "note", status.note);
         (void)json_object_set_new(row, "candidates",
                                   hash_equal(&status.candidates, &none)
                                       ? json_null()

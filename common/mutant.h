@@ -42,7 +42,13 @@
     X(RACE_EARLY, "attempts are raced though they take no longer than others", "celery#5935: a second copy of every long task") \
     X(RACE_AT_HOME, "a rival runs on the worker of the attempt that it races", "our own rule: a rival is somebody else") \
     X(RACE_OF_MANY, "a task that is raced gets another rival, and another", "celery#5306: copies of copies") \
-    X(RACE_OF_HELD, "a task of a paused campaign gets a rival", "our own rule: paused is paused")
+    X(RACE_OF_HELD, "a task of a paused campaign gets a rival", "our own rule: paused is paused") \
+    X(GC_FORGETS_TABLE, "gc frees the last table of a campaign that goes on", "our own rule: what the next round needs stays") \
+    X(ROUNDS_KEPT, "rounds that are over are not forgotten", "our own rule: memory follows what is open") \
+    X(BUDGET_BY_TASK, "a round is begun when one of its tasks can be paid", "our own rule: a budget is a promise") \
+    X(ACCOUNT_FORGOTTEN, "a restarted broker does not know what was spent", "our own rule: a budget is a promise") \
+    X(MARK_AHEAD, "a mark counts a round that only begins", "our own rule: a mark is what a replay would give") \
+    X(PAID_LATER, "what a result cost is committed after it", "our own rule: a budget is a promise")
 /* clang-format on */
 
 enum mutant {

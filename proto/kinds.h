@@ -18,7 +18,7 @@
     X(sample,     "sample",     2, true)                                                       \
     X(realize,    "realize",    2, true)                                                       \
     X(score,      "score",      2, true)                                                       \
-    X(rank,       "rank",       2, false)
+    X(rank,       "rank",       3, false)
 /* clang-format on */
 
 enum kind_index {

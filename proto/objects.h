@@ -3,6 +3,7 @@
  *   "dataset"    encoded structures (a shard, or all shards assembled)
  *   "samples"    protostructures drawn by the model
  *   "candidates" realized, scored or ranked structures
+ *   "tally"      counts of all rounds that were ranked so far
  * Every decoder bounds counts before it allocates, checks every range (letters, elements,
  * finite numbers) and returns ERR_CORRUPT or ERR_LIMIT with the field's name. */
 #ifndef WYCKMILL_PROTO_OBJECTS_H
@@ -187,6 +188,39 @@ void candidates_encode(const struct candidates *candidates, struct buf *out);
 int candidates_decode(struct span bytes, struct candidates *ret, struct err *err);
 /* Deep copy (`to` is overwritten, not freed). */
 void candidate_copy(struct candidate *to, const struct candidate *from, uint32_t n_properties);
+
+/* ---- tally: what a ranking remembers of all rounds so far, beside its candidates ---- */
+enum {
+    TALLY_FIRSTS_MAX = 1 << 16, /* the comparison of the arms needs no more */
+    TALLY_REASONS_MAX = 256,
+};
+
+/* A valid structure, the first of its protostructure by sample number. */
+struct tally_first {
+    struct hash proto;        /* SHA-256 over the canonical protostructure */
+    uint8_t exact, predicted; /* enum verdict */
+};
+
+struct tally_arm {
+    uint64_t samples, valid;    /* drawn; of them valid */
+    uint32_t n_firsts;          /* distinct ones, counted up to TALLY_FIRSTS_MAX */
+    struct tally_first *firsts; /* (n_firsts) in order of their sample numbers */
+};
+
+struct tally_reason {
+    char what[REASON_SIZE];
+    uint64_t count;
+};
+
+struct tally {
+    struct tally_arm arms[2]; /* unguided, guided */
+    uint32_t n_reasons;
+    struct tally_reason *reasons; /* (n_reasons) why structures are not valid, as met */
+};
+
+void tally_done(struct tally *tally);
+void tally_encode(const struct tally *tally, struct buf *out);
+int tally_decode(struct span bytes, struct tally *ret, struct err *err);
 
 /* ---- targets (part of params of sample, score and rank; codec in proto/targets.h) ---- */
 enum { TARGETS_MAX = 8 };

@@ -6,21 +6,26 @@
  *   4  a task that is leased has its inputs
  *   5  in the end the store is whole, every result is the true one, a new planner fed from the
  *      store stands where the old one stood, and the candidates are those of an undisturbed run
- *   6  without faults every task is leased once, and at most once more, elsewhere, when it
- * takes long 7  everything ends in bounded time (world.c) 8  gc frees nothing that the campaign
- * needs, and nothing that somebody put a moment ago 9  nothing is begun of a campaign that is
- * paused 10  events that the client was told are in the log in the end, in their places 11  a
- * task is in the hands of one worker, or of two different ones of which the log says that the
- * second races the first; never of more */
+ *   6  without faults every task is leased once, and once more, elsewhere, when it takes long
+ *   7  everything ends in bounded time (world.c)
+ *   8  gc frees nothing that the campaign needs, and nothing that somebody put a moment ago
+ *   9  nothing is begun of a campaign that is paused
+ *  10  events that the client was told are in the log in the end, in their places
+ *  11  a task is in the hands of one worker, or of two of which the log says that they race
+ *  12  no more tasks have results than the budget says; of time, no round begins when it is
+ *      used up, and the account is the sum of what the event log says, to the microsecond
+ *  13  a mark gives what a replay from the beginning gives
+ *  14  a plan remembers no more than what comes before rounds, and one round */
 #include "sim/sim.h"
 
+#include "broker/reach.h"
 #include "common/mem.h"
 #include "proto/event.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { FACTS_MAX = 512, LEASES_SEEN = 256 };
+enum { FACTS_MAX = 1024, LEASES_SEEN = 256 };
 
 struct sim_checks {
     struct hash acked[FACTS_MAX]; /* tasks whose results were acknowledged */
@@ -195,16 +200,19 @@ struct need {
     bool object;       /* not a result */
     bool needed, made; /* made: by an action whose result is there */
     bool trained_on;   /* a train-step that has a result took it as input */
+    uint32_t round;    /* made in it; 0: before rounds */
+    bool outlived;     /* a later round is ranked, and rounds have no limit */
     char type[OBJECT_TYPE_SIZE];
 };
 
 static void look_at_result(struct need *need, const struct action *action,
-                           const struct result *result)
+                           const struct result *result, uint32_t round)
 {
     need->needed = need->needed || hash_equal(need->id, &result->action);
     for (uint32_t i = 0; need->object && i < result->n_outputs; i++)
         if (hash_equal(need->id, &result->outputs[i].id)) {
             need->made = true;
+            need->round = round;
             memcpy(need->type, result->outputs[i].type, sizeof need->type);
         }
     for (uint32_t i = 0; i < action->n_inputs; i++)
@@ -229,7 +237,7 @@ static void look_at_plan(struct sim *sim, struct need *need)
     while (planner_next(planner, &action, &id, NULL) == 0) {
         struct result result = {0};
         if (store_get_result(sim->shell->store, &id, &result, NULL) == 0) {
-            look_at_result(need, action, &result);
+            look_at_result(need, action, &result, planner_rounds(planner));
             (void)planner_result(planner, &id, &result, NULL);
             result_done(&result);
             continue;
@@ -241,6 +249,8 @@ static void look_at_plan(struct sim *sim, struct need *need)
         if (is_there(sim, TABLE_REFS, span_text(ref)))
             planner_failed(planner, &id, "in quarantine");
     }
+    need->outlived = campaign->rounds_max == 0 && need->round > 0 &&
+                     need->round < planner_rounds_ranked(planner);
     planner_free(planner);
 }
 
@@ -259,8 +269,9 @@ static void check_freed(struct sim *sim, enum table table, const struct hash *id
     if (!is_there(sim, TABLE_REFS, span_text("campaigns/simulated")))
         return;
     look_at_plan(sim, &need);
-    bool may_go = need.made && !strcmp(need.type, "checkpoint") && need.trained_on &&
-                  is_there(sim, TABLE_PRUNED, hash_key(id));
+    bool replaced = !strcmp(need.type, "checkpoint") && need.trained_on;
+    bool may_go =
+        need.made && (replaced || need.outlived) && is_there(sim, TABLE_PRUNED, hash_key(id));
     if (need.needed || (need.made && !may_go))
         sim_fail(sim, "gc frees %s %.16s, which the campaign needs",
                  need.object ? "object" : "the result of task", hex);
@@ -338,6 +349,10 @@ void sim_check_commit(struct sim *sim, enum table table, struct span key, bool e
         sim_fail(sim, "the result of task %.16s is committed twice", hash_hex(&task, hex));
     else if (!existed && after.data)
         add(sim, checks->committed, &checks->n_committed, &task);
+    uint32_t budget = sim_client_campaign(sim->client)->budget_tasks;
+    if (budget && checks->n_committed > budget)
+        sim_fail(sim, "%u tasks have results, and the budget is %u", checks->n_committed,
+                 budget);
 }
 
 /* What a repair gave up is no fact any more. */
@@ -382,13 +397,14 @@ static void complain(void *context, const char *sentence)
 struct entry {
     char what[32], end[16], worker[64];
     struct hash task;
-    uint64_t epoch, attempt;
+    uint64_t epoch, attempt, wall_us;
     bool raced;
 };
 
 struct attempts {
     struct sim *sim;
     struct hash kept[FACTS_MAX]; /* tasks with an attempt that ended well */
+    uint64_t wall_us[FACTS_MAX]; /* what the first such attempt took */
     uint32_t n;
     struct entry running[FACTS_MAX]; /* attempts that began and did not end, of one epoch */
     uint32_t n_running;
@@ -404,8 +420,10 @@ static void check_kept(struct attempts *attempts, const struct entry *entry)
     else if (has(attempts->kept, attempts->n, &entry->task))
         sim_fail(attempts->sim, "two results of task %.16s were kept",
                  hash_hex(&entry->task, hex));
-    else
+    else {
+        attempts->wall_us[attempts->n] = entry->wall_us;
         add(attempts->sim, attempts->kept, &attempts->n, &entry->task);
+    }
 }
 
 /* Take out the attempt; with `all`, whatever runs of its task. */
@@ -449,6 +467,7 @@ static bool read_entry(struct span event, struct entry *ret)
     (void)value_text(value_get(map, "worker"), "worker", ret->worker, sizeof ret->worker, NULL);
     (void)value_u64(value_get(map, "epoch"), "epoch", 0, UINT64_MAX, &ret->epoch, NULL);
     (void)value_u64(value_get(map, "attempt"), "attempt", 0, UINT32_MAX, &ret->attempt, NULL);
+    (void)value_u64(value_get(map, "wall_us"), "wall_us", 0, UINT64_MAX, &ret->wall_us, NULL);
     ret->raced = value_present(value_get(map, "raced"));
     bool of_task = value_hash(value_get(map, "task"), "task", &ret->task, NULL) == 0;
     document_free(document);
@@ -492,20 +511,95 @@ static void check_heard(struct sim *sim)
     buf_done(&log);
 }
 
-struct replay {
+/* ---- budgets and memory ---- */
+
+static uint64_t wall_of(const struct attempts *attempts, const struct hash *task)
+{
+    for (uint32_t i = 0; i < attempts->n; i++)
+        if (hash_equal(&attempts->kept[i], task))
+            return attempts->wall_us[i];
+    return 0;
+}
+
+struct spending {
+    const struct attempts *attempts;
+    const struct replay *replay;
+    uint64_t before_us; /* before the last round */
+    uint64_t last_us;
+    uint32_t round;
+};
+
+static void see_spent(void *context, const struct hash *task)
+{
+    struct spending *spending = context;
+    uint32_t round = planner_rounds(spending->replay->planner);
+    if (round > spending->round) {
+        spending->before_us += spending->last_us;
+        spending->last_us = 0;
+        spending->round = round;
+    }
+    spending->last_us += wall_of(spending->attempts, task);
+}
+
+static void check_account(struct sim *sim, const struct attempts *attempts)
+{
+    const struct campaign *campaign = sim_client_campaign(sim->client);
+    struct hash id = sim_client_campaign_id(sim->client);
+    struct account account;
+    struct replay replay = {0};
+    uint64_t spent_us = 0;
+    for (uint32_t i = 0; i < attempts->n; i++)
+        spent_us += attempts->wall_us[i];
+    if (account_load(sim->shell->store, campaign, &account, NULL) != 0 ||
+        account.slot_us != spent_us)
+        sim_fail(sim, "the account says %llu us, the event log %llu us",
+                 (unsigned long long)account.slot_us, (unsigned long long)spent_us);
+    if (replay_open(sim->shell->store, &id, &replay, NULL) != 0)
+        return;
+    struct spending spending = {.attempts = attempts, .replay = &replay};
+    while (replay_step(sim->shell->store, &replay, UINT32_MAX, see_spent, &spending))
+        continue;
+    if (spending.round > 0 &&
+        (double)spending.before_us >= campaign->budget_slot_hours * 3600e6)
+        sim_fail(sim, "round %u was begun when its budget was used up", spending.round);
+    replay_close(&replay);
+}
+
+static void check_memory(struct sim *sim)
+{
+    uint32_t cursor = 0, n = 0;
+    struct hash id;
+    uint32_t round = sim_client_round_tasks(sim->client);
+    while (sim->shell->n_campaigns > 0 &&
+           planner_next_known(sim->shell->campaigns[0].planner, &cursor, &id))
+        n++;
+    if (n > sim_client_first_tasks(sim->client) + round)
+        sim_fail(sim, "the plan remembers %u tasks", n);
+}
+
+/* ---- what came out ---- */
+
+struct rerun {
     struct sim *sim;
     struct store *store; /* NULL: the undisturbed run */
+    bool marked;         /* from the mark of the account on, as after a restart */
     uint32_t missing;    /* actions without a result */
 };
 
 /* The planner from its beginning, fed with what the store has, or with the truth. */
-static void replay(struct replay *run, struct planner_status *ret)
+static void rerun(struct rerun *run, struct planner_status *ret)
 {
     struct planner *planner = NULL;
+    const struct campaign *campaign = sim_client_campaign(run->sim->client);
+    struct account account = {.rounds = 0};
     const struct action *action;
     struct hash id;
     struct err err;
-    if (planner_new(sim_client_campaign(run->sim->client), &planner, &err)) {
+    if (run->store && account_load(run->store, campaign, &account, &err) != 0)
+        sim_fail(run->sim, "the account cannot be read: %s", err.text);
+    if (!run->marked)
+        account.mark.round = 0;
+    if (account_planner(campaign, &account, &planner, &err)) {
         sim_fail(run->sim, "no planner: %s", err.text);
         return;
     }
@@ -535,9 +629,38 @@ static void replay(struct replay *run, struct planner_status *ret)
     planner_free(planner);
 }
 
+/* Time and operators are not told by results: there is no undisturbed run to compare with. */
+static void check_outcome(struct sim *sim)
+{
+    struct planner_status truth = {0}, found = {0}, again = {0};
+    struct rerun undisturbed = {.sim = sim};
+    struct rerun stored = {.sim = sim, .store = sim->shell->store, .marked = true};
+    struct rerun replayed = {.sim = sim, .store = sim->shell->store};
+    const struct sim_faults *faults = &sim->faults;
+    bool lost = faults->slot_crash || faults->lie || (faults->sick && !sim_is_steady(sim));
+    if (faults->ending == SIM_ENDS_CANCEL)
+        return;
+    rerun(&stored, &found);
+    if (stored.missing > 0 && !lost)
+        sim_fail(sim, "the campaign is over, and %u results are missing", stored.missing);
+    rerun(&replayed, &again);
+    if (stored.missing == 0 && replayed.missing == 0 &&
+        (!hash_equal(&again.candidates, &found.candidates) || again.state != found.state ||
+         again.finished != found.finished || again.bytes != found.bytes ||
+         again.rounds != found.rounds || strcmp(again.note, found.note) != 0))
+        sim_fail(sim, "a mark gives %llu tasks in %u rounds, a replay %llu in %u",
+                 (unsigned long long)found.finished, found.rounds,
+                 (unsigned long long)again.finished, again.rounds);
+    if (faults->ending == SIM_ENDS_TIME)
+        return;
+    rerun(&undisturbed, &truth);
+    /* what was lost in a round that a mark is behind stays lost */
+    if (stored.missing == 0 && found.failed == 0 && !hash_equal(&truth.candidates, &found.candidates))
+        sim_fail(sim, "the candidates are not those of an undisturbed run");
+}
+
 void sim_check_end(struct sim *sim)
 {
-    struct planner_status truth = {0}, found = {0};
     struct store_check check;
     struct err err;
     if (!sim->shell) {
@@ -555,16 +678,11 @@ void sim_check_end(struct sim *sim)
         struct attempts *attempts = mem_new(1, sizeof *attempts);
         attempts->sim = sim;
         (void)store_each_event(sim->shell->store, 0, count_attempt, attempts, NULL);
-        free(attempts);
         check_heard(sim);
+        if (sim->faults.ending == SIM_ENDS_TIME)
+            check_account(sim, attempts);
+        free(attempts);
     }
-    struct replay undisturbed = {.sim = sim}, stored = {.sim = sim, .store = sim->shell->store};
-    replay(&undisturbed, &truth);
-    replay(&stored, &found);
-    bool lost =
-        sim->faults.slot_crash || sim->faults.lie || (sim->faults.sick && !sim_is_steady(sim));
-    if (stored.missing > 0 && !lost)
-        sim_fail(sim, "the campaign is over, and %u results are missing", stored.missing);
-    if (stored.missing == 0 && !hash_equal(&truth.candidates, &found.candidates))
-        sim_fail(sim, "the candidates are not those of an undisturbed run");
+    check_memory(sim);
+    check_outcome(sim);
 }

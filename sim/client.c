@@ -11,7 +11,8 @@
 
 enum {
     SOURCES = 3,
-    BLOBS = 2 * SOURCES, /* sources, and bytes that tasks will make */
+    BEFORE_ROUNDS = SOURCES + 1 + 3 + 2, /* encode, assemble, training */
+    BLOBS = 2 * SOURCES,                 /* sources, and bytes that tasks will make */
     REPEAT_US = 2000000,
     ASK_US = 1500000,
     EAGER_US = 25000,
@@ -38,6 +39,7 @@ struct sim_client {
     enum wish wish;
     uint64_t submit_us; /* when it was said last */
     uint64_t wish_us;   /* when the next wish comes */
+    uint64_t cancel_us; /* from then on the campaign is to be cancelled; 0: never */
     uint64_t next;      /* event to ask for */
     struct buf heard;   /* the event log as far as the broker told it */
 };
@@ -55,6 +57,41 @@ static void add_garbage(struct sim_client *client)
         client->ids[i] = hash_bytes(buf_span(&client->blobs[i]));
     }
     planner_free(planner);
+}
+
+uint32_t sim_client_first_tasks(const struct sim_client *client)
+{
+    (void)client;
+    return BEFORE_ROUNDS;
+}
+
+uint32_t sim_client_round_tasks(const struct sim_client *client)
+{
+    return 2 * client->campaign.tasks * 3 + 1; /* both arms; and the ranking */
+}
+
+/* Without a limit of rounds, and how it ends all the same. */
+static void set_ending(struct sim_client *client)
+{
+    const struct sim_faults *faults = &client->sim->faults;
+    struct campaign *campaign = &client->campaign;
+    struct rng rng = rng_stream(client->sim->seed, 4, 4, 0);
+    uint32_t tasks = BEFORE_ROUNDS + sim_client_round_tasks(client) * rng_below(&rng, 5) +
+                     rng_below(&rng, sim_client_round_tasks(client));
+    if (faults->ending == SIM_ENDS_FOUND)
+        return;
+    campaign->rounds_max = 0;
+    campaign->stop_found = false;
+    if (faults->ending == SIM_ENDS_RULE && rng_below(&rng, 2))
+        campaign->stop_meeting = 6;
+    else if (faults->ending == SIM_ENDS_RULE)
+        campaign->stop_rounds_without = 1;
+    if (faults->ending == SIM_ENDS_TASKS)
+        campaign->budget_tasks = tasks;
+    if (faults->ending == SIM_ENDS_TIME)
+        campaign->budget_slot_hours = (double)tasks * (double)faults->task_us / 2 / 3600e6;
+    if (faults->ending == SIM_ENDS_CANCEL)
+        client->cancel_us = sim_between(&rng, 10, 60) * 1000000;
 }
 
 struct sim_client *sim_client_new(struct sim *sim)
@@ -83,6 +120,7 @@ struct sim_client *sim_client_new(struct sim *sim)
     campaign->tasks = 2;
     campaign->rounds_max = 3;
     campaign->candidates = 12;
+    set_ending(client);
     campaign_encode(campaign, &client->bytes, &client->id);
     if (sim->seed % 2)
         add_garbage(client);
@@ -175,8 +213,19 @@ static void on_ordered(struct sim_client *client, const struct message_ordered *
     }
 }
 
+static void say_order(struct sim_client *client, enum order_verb verb)
+{
+    struct message message = {.type = MESSAGE_TYPE_order, .order = {.verb = verb}};
+    message_text_set(&message.order.target, client->campaign.name);
+    say(client, CHANNEL_CONTROL, &message);
+}
+
 static void say_wish(struct sim_client *client)
 {
+    if (client->cancel_us && client->sim->now_us >= client->cancel_us) {
+        say_order(client, ORDER_CANCEL);
+        return;
+    }
     if (client->sim->now_us >= client->wish_us && client->wish == WISH_RUN &&
         client->sim->now_us >= client->submit_us + SETTLE_US)
         client->wish = WISH_PAUSE;
@@ -184,11 +233,7 @@ static void say_wish(struct sim_client *client)
         client->wish = WISH_RESUME;
     if (client->wish != WISH_PAUSE && client->wish != WISH_RESUME)
         return;
-    struct message message = {
-        .type = MESSAGE_TYPE_order,
-        .order = {.verb = client->wish == WISH_PAUSE ? ORDER_PAUSE : ORDER_RESUME}};
-    message_text_set(&message.order.target, client->campaign.name);
-    say(client, CHANNEL_CONTROL, &message);
+    say_order(client, client->wish == WISH_PAUSE ? ORDER_PAUSE : ORDER_RESUME);
 }
 
 void sim_client_frame(struct sim_client *client, struct span frame)

@@ -24,6 +24,16 @@ enum {
     SIM_RACE_MS = 300,    /* unknown kinds are raced after 1800 times that: 9 minutes */
 };
 
+/* How the campaign of this seed ends; but for the first it has no limit of rounds. */
+enum sim_ending {
+    SIM_ENDS_FOUND,  /* candidates or rounds_max */
+    SIM_ENDS_RULE,   /* stop.meeting or stop.rounds_without */
+    SIM_ENDS_TASKS,  /* budget.tasks */
+    SIM_ENDS_TIME,   /* budget.slot_hours */
+    SIM_ENDS_CANCEL, /* the client cancels it */
+    SIM_ENDINGS
+};
+
 /* What may go wrong in this seed; all zero in a calm one. Probabilities per 65536. */
 struct sim_faults {
     uint32_t drop, repeat, slow; /* of a frame */
@@ -33,16 +43,17 @@ struct sim_faults {
     uint32_t partition_s;
     uint32_t disk;                   /* of a write or commit */
     uint32_t slot_crash, slot_error; /* of a run of a task */
-    uint32_t lie;      /* of a run: wrong bytes, missing outputs, foreign results */
-    uint32_t sick;     /* node of a worker on which everything crashes; 0: none */
-    uint32_t hang;     /* node of a worker that lives, but whose tasks may hang; 0: none */
-    uint64_t hang_us;  /* for so long */
-    bool pause;        /* the client pauses the campaign for a while */
-    uint32_t rot;      /* of a broker crash: one row of the journal is damaged */
-    uint64_t task_us;  /* longest run of a task; no fault */
-    uint64_t grace_ms; /* of gc: longer than anybody holds an upload */
-    bool eager;        /* gc again and again */
-    uint64_t end_us;   /* from then on nothing goes wrong any more */
+    uint32_t lie;           /* of a run: wrong bytes, missing outputs, foreign results */
+    uint32_t sick;          /* node of a worker on which everything crashes; 0: none */
+    uint32_t hang;          /* node of a worker that lives, but whose tasks may hang; 0: none */
+    uint64_t hang_us;       /* for so long */
+    bool pause;             /* the client pauses the campaign for a while */
+    enum sim_ending ending; /* no fault */
+    uint32_t rot;           /* of a broker crash: one row of the journal is damaged */
+    uint64_t task_us;       /* longest run of a task; no fault */
+    uint64_t grace_ms;      /* of gc: longer than anybody holds an upload */
+    bool eager;             /* gc again and again */
+    uint64_t end_us;        /* from then on nothing goes wrong any more */
 };
 
 enum sim_event_type {
@@ -169,6 +180,9 @@ void sim_client_frame(struct sim_client *client, struct span frame);
 void sim_client_step(struct sim_client *client);
 struct hash sim_client_campaign_id(const struct sim_client *client);
 const struct campaign *sim_client_campaign(const struct sim_client *client);
+/* Tasks before the first round; of a round with all its batches. */
+uint32_t sim_client_first_tasks(const struct sim_client *client);
+uint32_t sim_client_round_tasks(const struct sim_client *client);
 /* The broker said that the campaign is paused, and resuming was not asked for yet. */
 bool sim_client_has_paused(const struct sim_client *client);
 /* The beginning of the event log, as the broker told it. */

@@ -11,18 +11,25 @@ enum { DISTINCT_PER_BATCH = 2, POISON_ONE_IN = 97 };
 static uint32_t n_outputs(const char *kind)
 {
     int k = kind_find(kind);
-    return k == KIND_assemble || k == KIND_train_step || k == KIND_rank ? 2 : 1;
+    return k == KIND_rank ? 3 : k == KIND_assemble || k == KIND_train_step ? 2 : 1;
 }
 
-static void summary(const struct action *action, struct buf *out)
+static void summary(const struct action *action, const struct hash *id, struct buf *out)
 {
     struct pack pack;
     bool assemble = !strcmp(action->kind, "assemble"), rank = !strcmp(action->kind, "rank");
     pack_init(&pack, out);
-    pack_map(&pack, 1 + (assemble || rank));
-    if (assemble || rank) {
-        pack_key(&pack, assemble ? "rejected" : "distinct");
-        pack_u64(&pack, assemble ? 0 : (uint64_t)DISTINCT_PER_BATCH * action->n_inputs);
+    pack_map(&pack, rank ? 4 : assemble ? 2 : 1);
+    if (rank) {
+        pack_key(&pack, "added");
+        pack_u64(&pack, hash_u64(id) % 4);
+        pack_key(&pack, "distinct");
+        pack_u64(&pack, (uint64_t)DISTINCT_PER_BATCH * action->n_inputs);
+        pack_key(&pack, "meeting");
+        pack_u64(&pack, hash_u64(id) / 4 % 8);
+    } else if (assemble) {
+        pack_key(&pack, "rejected");
+        pack_u64(&pack, 0);
     }
     /* Rows that rot shall often rot here, where only the truth tells. */
     pack_key(&pack, "zz");
@@ -53,7 +60,7 @@ void sim_truth(const struct action *action, const struct hash *id, struct result
                        checkpoint ? "checkpoint" : "invented");
         buf_done(&bytes);
     }
-    summary(action, &ret->summary);
+    summary(action, id, &ret->summary);
 }
 
 /* Some tasks are bad, whoever runs them. */

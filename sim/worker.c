@@ -15,7 +15,7 @@ enum {
     OFFER_US = 1500 * MS,
     STEP_US = 100 * MS,
     ATTEMPTS_HELD_MAX = 64,
-    OUTPUTS = 2,
+    OUTPUTS = 3,
     SICK_CRASHES_MAX = 12, /* 4 that are proofs, and those on their way meanwhile */
     LIE_OFFERS = 4,        /* then a liar loses interest */
     HANG_PER_65536 = 20000,
@@ -34,6 +34,7 @@ struct attempt {
     struct action action;
     uint64_t epoch;
     uint32_t number;
+    uint64_t wall_us;            /* how long it runs */
     uint64_t due_us;             /* RUN: its end; else when to say it again */
     enum attempt_end end;        /* from OFFER on */
     struct result result;        /* from PUT on */
@@ -376,7 +377,8 @@ static void begin(struct sim_worker *worker, struct attempt *attempt)
         return;
     struct sim *sim = worker->sim;
     attempt->state = RUN;
-    attempt->due_us = sim->now_us + sim_between(&worker->rng, 1 * MS, sim->faults.task_us);
+    attempt->wall_us = sim_between(&worker->rng, 1 * MS, sim->faults.task_us);
+    attempt->due_us = sim->now_us + attempt->wall_us;
     if (sim->faults.hang == worker->node && sim_chance(sim, &worker->rng, HANG_PER_65536))
         attempt->due_us = sim->now_us + sim->faults.hang_us;
 }
@@ -460,7 +462,8 @@ static bool offer(struct sim_worker *worker, struct attempt *attempt)
                                           .task = attempt->task,
                                           .attempt = attempt->number,
                                           .end = attempt->end,
-                                          .result = buf_span(&bytes)}};
+                                          .result = buf_span(&bytes),
+                                          .wall_us = attempt->wall_us}};
     say(worker, CHANNEL_CONTROL, &message);
     attempt->due_us = worker->sim->now_us + OFFER_US;
     buf_done(&bytes);

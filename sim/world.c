@@ -134,6 +134,17 @@ static void draw_hang(struct sim *sim)
     f->hang_us = (alone ? 24 * 3600 : 100) * SECOND_US;
 }
 
+/* Endings have a stream of their own, too; half of the seeds stay as they were. */
+static void draw_ending(struct sim *sim)
+{
+    struct rng rng = rng_stream(sim->seed, 4, 4, 0);
+    struct sim_faults *f = &sim->faults;
+    if (rng_below(&rng, 2))
+        return;
+    f->ending = (enum sim_ending)(1 + rng_below(&rng, SIM_ENDINGS - 1));
+    f->task_us = f->task_us < 3 * SECOND_US ? f->task_us : 3 * SECOND_US; /* many rounds */
+}
+
 /* ---- events ---- */
 
 static bool before(const struct sim_event *a, const struct sim_event *b)
@@ -375,6 +386,7 @@ void sim_init(struct sim *sim, uint64_t seed, bool tracing)
     sim->n_workers = 1 + rng_below(&sim->rng, SIM_WORKERS_MAX);
     draw_wishes(sim);
     draw_hang(sim);
+    draw_ending(sim);
     sim->options = (struct broker_options){
         .store = "simulated",
         .verbosity = -1,

@@ -35,5 +35,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     TRY(dataset, dataset_encode);
     TRY(samples, samples_encode);
     TRY(candidates, candidates_encode);
+    TRY(tally, tally_encode);
     return 0;
 }

@@ -111,6 +111,7 @@ static int fake_rank_run(const struct task *task, struct err *err)
     take_time();
     emit_candidates(task);
     emit_report(task);
+    emit_bytes(task, "tally", SMALL_BYTES);
     say(task, "distinct", CANDIDATES);
     return 0;
 }

@@ -181,3 +181,15 @@ void sample_candidates(struct candidates *ret)
     bad->record.free = mem_new(0, sizeof *bad->record.free);
     bad->id = record_structure_id(&bad->record);
 }
+
+void sample_tally(struct tally *ret)
+{
+    static const struct tally_reason reason = {"higher symmetry", 3};
+    *ret = (struct tally){.n_reasons = 1, .reasons = mem_copy(&reason, sizeof reason)};
+    ret->arms[1] = (struct tally_arm){.samples = 130, .valid = 70, .n_firsts = 2};
+    ret->arms[1].firsts = mem_new(2, sizeof *ret->arms[1].firsts);
+    for (uint8_t i = 0; i < 2; i++)
+        ret->arms[1].firsts[i] = (struct tally_first){
+            .proto.bytes = {i, 7}, .exact = VERDICT_NO, .predicted = VERDICT_YES};
+    ret->arms[0] = (struct tally_arm){.samples = 128, .firsts = mem_new(0, 1)};
+}

@@ -13,6 +13,7 @@ void sample_source(struct source *ret);
 void sample_dataset(struct dataset *ret);
 void sample_samples(struct samples *ret);
 void sample_candidates(struct candidates *ret);
+void sample_tally(struct tally *ret);
 struct targets sample_targets(void);
 
 #endif

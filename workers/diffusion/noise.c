@@ -12,7 +12,7 @@ static const double occupied_pseudo = 2.0, share_pseudo = 0.2, repeat_pseudo = 0
 
 /* ---- fitting ---- */
 
-struct tally {
+struct occurrences {
     double records[GROUP_MAX + 1];    /* per group */
     double occupied[POSITIONS_TOTAL]; /* elements found on the position */
     double share[DOF_CLASSES][STATE_SIZE];
@@ -20,7 +20,7 @@ struct tally {
     double seen[STATE_SIZE];
 };
 
-static void tally_record(struct tally *tally, const struct protostructure *proto)
+static void tally_record(struct occurrences *tally, const struct protostructure *proto)
 {
     struct row_state rows[POSITIONS_MAX];
     const struct spacegroup *group = spacegroup_get(proto->spacegroup);
@@ -40,7 +40,7 @@ static void tally_record(struct tally *tally, const struct protostructure *proto
 }
 
 /* Mean number of elements on a position of this class, over all groups. */
-static void class_rates(const struct tally *tally, double rate[DOF_CLASSES])
+static void class_rates(const struct occurrences *tally, double rate[DOF_CLASSES])
 {
     double found[DOF_CLASSES] = {0}, chances[DOF_CLASSES] = {0};
     for (int number = 1; number <= GROUP_MAX; number++) {
@@ -54,7 +54,7 @@ static void class_rates(const struct tally *tally, double rate[DOF_CLASSES])
         rate[d] = chances[d] > 0 ? found[d] / chances[d] : 0.05;
 }
 
-static void fit_occupied(const struct tally *tally, struct noise *ret)
+static void fit_occupied(const struct occurrences *tally, struct noise *ret)
 {
     double rate[DOF_CLASSES];
     class_rates(tally, rate);
@@ -72,7 +72,7 @@ static void fit_occupied(const struct tally *tally, struct noise *ret)
     }
 }
 
-static void fit_class(const struct tally *tally, int dof, struct noise *ret)
+static void fit_class(const struct occurrences *tally, int dof, struct noise *ret)
 {
     double total = 0, repeats = 0;
     for (size_t z = 1; z < STATE_SIZE; z++)
@@ -89,7 +89,7 @@ static void fit_class(const struct tally *tally, int dof, struct noise *ret)
 int noise_fit(const struct dataset *dataset, uint32_t timesteps, struct noise *ret,
               struct err *err)
 {
-    struct tally tally = {0};
+    struct occurrences tally = {0};
     double records = 0;
     for (uint32_t i = 0; i < dataset->n_records; i++)
         if (dataset->splits[i] == SPLIT_TRAIN)

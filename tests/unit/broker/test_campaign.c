@@ -33,6 +33,20 @@ static struct campaign example(void)
     return campaign;
 }
 
+/* With every way to end it. */
+static struct campaign bounded(void)
+{
+    struct campaign campaign = example();
+    campaign.rounds_max = 0;
+    campaign.stop_found = false;
+    campaign.stop_meeting = 20;
+    campaign.stop_rounds_without = 3;
+    campaign.budget_tasks = 500;
+    campaign.budget_slot_hours = 2.5;
+    campaign.budget_bytes = UINT64_C(1) << 40;
+    return campaign;
+}
+
 static void test_campaign__bytes_round_trip(void **state)
 {
     (void)state;
@@ -75,14 +89,26 @@ static void test_campaign__golden_bytes(void **state)
 {
     (void)state;
     struct campaign campaign = example(), again;
-    struct buf now = {0}, one = {0}, two = {0};
+    struct buf now = {0}, one = {0}, two = {0}, three = {0};
     read_golden("campaign-v1.msgpack", &one);
     read_golden("campaign-v2.msgpack", &two);
-    campaign_encode(&campaign, &now, NULL);
-    assert_int_equal(now.size, two.size);
-    assert_memory_equal(now.data, two.data, two.size);
+    read_golden("campaign-v3.msgpack", &three);
+    struct campaign newest = bounded();
+    campaign_encode(&newest, &now, NULL);
+    assert_int_equal(now.size, three.size);
+    assert_memory_equal(now.data, three.data, three.size);
+    assert_int_equal(campaign_decode(buf_span(&three), &again, NULL), 0);
+    assert_int_equal(again.stop_meeting, 20);
+    assert_false(again.stop_found);
+    assert_int_equal(again.budget_tasks, 500);
+    assert_int_equal(again.budget_bytes, UINT64_C(1) << 40);
+    campaign_done(&again);
+    campaign_done(&newest);
+
     assert_int_equal(campaign_decode(buf_span(&two), &again, NULL), 0);
     assert_memory_equal(again.lines_before, campaign.lines_before, 3 * sizeof(uint32_t));
+    assert_true(again.stop_found); /* as there was no choice then */
+    assert_int_equal(again.budget_tasks, 0);
     campaign_done(&again);
 
     assert_int_equal(campaign_decode(buf_span(&one), &again, NULL), 0);
@@ -101,6 +127,30 @@ static void test_campaign__golden_bytes(void **state)
     buf_done(&now);
     buf_done(&one);
     buf_done(&two);
+    buf_done(&three);
+}
+
+/* More budget makes another campaign with the same base; anything else, another base. */
+static void test_campaign__base_forgets_the_budget(void **state)
+{
+    (void)state;
+    struct campaign campaign = bounded();
+    struct hash ids[2], bases[3];
+    for (int i = 0; i < 2; i++) {
+        struct buf bytes = {0};
+        campaign_encode(&campaign, &bytes, &ids[i]);
+        bases[i] = campaign_base(&campaign);
+        campaign.budget_tasks = 1000;
+        campaign.budget_slot_hours = 0;
+        campaign.budget_bytes = 7;
+        buf_done(&bytes);
+    }
+    campaign.stop_meeting++;
+    bases[2] = campaign_base(&campaign);
+    assert_false(hash_equal(&ids[0], &ids[1]));
+    assert_true(hash_equal(&bases[0], &bases[1]));
+    assert_false(hash_equal(&bases[0], &bases[2]));
+    campaign_done(&campaign);
 }
 
 /* Every cut and every flipped byte is refused or still a campaign; none is a crash. */
@@ -161,8 +211,13 @@ static void test_campaign__check_names_the_setting(void **state)
     campaign.targets.items[0].high = 6;
     complains(&campaign, "targets: the range of band_gap, 7..6, is empty");
     campaign.rounds_max = 1000000;
-    complains(&campaign, "rounds_max (1000000) x tasks (4) x 2 with compare is over 32768 "
-                         "sample batches");
+    campaign.tasks = 1000;
+    complains(&campaign,
+              "rounds_max (1000000) x tasks (1000) x batch (32) is over 2^32 samples");
+    campaign.stop_meeting = 51;
+    complains(&campaign, "stop_meeting is 51, want at most candidates (50)");
+    campaign.budget_slot_hours = (double)NAN;
+    complains(&campaign, "budget_slot_hours is nan, want 0 to 1000000000");
     campaign_done(&campaign);
 }
 
@@ -171,6 +226,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_campaign__bytes_round_trip),
         cmocka_unit_test(test_campaign__golden_bytes),
+        cmocka_unit_test(test_campaign__base_forgets_the_budget),
         cmocka_unit_test(test_campaign__damaged_bytes_are_refused),
         cmocka_unit_test(test_campaign__check_names_the_setting),
     };

@@ -3,6 +3,7 @@
 
 #include "broker/graph.h"
 #include "common/mem.h"
+#include "common/rng.h"
 #include "proto/kinds.h"
 
 #include <stdlib.h>
@@ -167,6 +168,85 @@ static void test_graph__symbolic_kinds_have_no_profile(void **state)
     graph_free(graph);
 }
 
+/* ---- forgetting ---- */
+
+enum { KEPT_NODES = 40, ROUND_NODES = 60, FORGET_ROUNDS = 200 };
+
+/* Random inputs among objects and earlier nodes; few objects, so that twins are frequent. */
+static void add_random(struct graph *graph, struct rng *rng, uint32_t below)
+{
+    struct graph_input inputs[3];
+    uint32_t n = 1 + rng_below(rng, 3);
+    for (uint32_t i = 0; i < n; i++)
+        inputs[i] = below && rng_below(rng, 2)
+                        ? from_node(rng_below(rng, below), rng_below(rng, 2))
+                        : from_object((uint8_t)(1 + rng_below(rng, 12)));
+    (void)add(graph, inputs, n);
+}
+
+/* Finish or fail everything; outputs are named by the action. */
+static void run_out(struct graph *graph, struct rng *rng)
+{
+    const struct action *action;
+    struct hash id;
+    uint32_t node;
+    while (graph_next(graph, &action, &id, NULL) == 0) {
+        struct output outputs[2] = {{.id = id}, {.id = id}};
+        outputs[1].id.bytes[0] ^= 1;
+        const struct result result = {.action = id, .outputs = outputs, .n_outputs = 2};
+        if (rng_below(rng, 10) == 0)
+            assert_int_equal(graph_failed(graph, &id, NULL), 0);
+        else
+            assert_int_equal(graph_result(graph, &id, &result, NULL), 0);
+    }
+    while (graph_ended(graph, &node))
+        continue;
+}
+
+static uint32_t known(const struct graph *graph, struct hash ids[KEPT_NODES + ROUND_NODES])
+{
+    uint32_t cursor = 0, n = 0;
+    for (struct hash id; graph_next_known(graph, &cursor, &id);)
+        ids[n++] = id;
+    return n;
+}
+
+/* After a round was forgotten the graph is as before it, and what is added then gets the same
+ * numbers and is asked for again. */
+static void test_graph__forgotten_nodes_leave_nothing(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 0; seed < 20; seed++) {
+        struct rng rng = rng_stream(seed, 0, 0, 0);
+        struct graph *graph = graph_new();
+        struct hash before[KEPT_NODES + ROUND_NODES], after[KEPT_NODES + ROUND_NODES];
+        for (uint32_t i = 0; i < KEPT_NODES; i++)
+            add_random(graph, &rng, i);
+        run_out(graph, &rng);
+        uint32_t n = known(graph, before);
+        for (uint32_t round = 0; round < FORGET_ROUNDS; round++) {
+            for (uint32_t i = 0; i < ROUND_NODES; i++)
+                add_random(graph, &rng, KEPT_NODES + i);
+            run_out(graph, &rng);
+            graph_forget(graph, KEPT_NODES);
+            assert_int_equal(known(graph, after), n);
+            assert_memory_equal(before, after, n * sizeof before[0]);
+        }
+        struct graph_input fresh = from_object(200);
+        assert_int_equal(add(graph, &fresh, 1), KEPT_NODES);
+        struct hash id = next(graph);
+        assert_int_equal(finish(graph, &id, 9, 2), 0);
+        uint32_t node;
+        while (graph_ended(graph, &node))
+            continue;
+        graph_forget(graph, KEPT_NODES);
+        assert_int_equal(add(graph, &fresh, 1), KEPT_NODES);
+        struct hash again = next(graph);
+        assert_true(hash_equal(&id, &again));
+        graph_free(graph);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -175,6 +255,7 @@ int main(void)
         cmocka_unit_test(test_graph__what_needs_a_failed_node_is_given_up),
         cmocka_unit_test(test_graph__result_of_another_shape_changes_nothing),
         cmocka_unit_test(test_graph__symbolic_kinds_have_no_profile),
+        cmocka_unit_test(test_graph__forgotten_nodes_leave_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

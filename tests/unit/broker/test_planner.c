@@ -8,6 +8,7 @@
 #include "proto/value.h"
 #include "tests/support/executor.h"
 
+#include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -180,7 +181,7 @@ static void test_planner__the_whole_plan(void **state)
                         "realize3 <- assemble0.0 sample3.0\n"
                         "score2 <- assemble0.0 train-step1.0 realize2.0\n"
                         "score3 <- assemble0.0 train-step1.0 realize3.0\n"
-                        "rank1 <- score0.0 score1.0 score2.0 score3.0\n");
+                        "rank1 <- rank0.0 rank0.2 score2.0 score3.0\n");
     struct planner_status status = status_of(run);
     assert_int_equal(status.state, PLANNER_DONE);
     assert_string_equal(status.stage, "done");
@@ -213,7 +214,7 @@ static void test_planner__parameters(void **state)
                     "\"symprec\":0.125}"},
         {"score", "{\"targets\":[{\"high\":4,\"low\":3,\"property\":\"density\","
                   "\"weight\":1}]}"},
-        {"rank", "{\"targets\":[{\"high\":4,\"low\":3,\"property\":\"density\","
+        {"rank", "{\"again\":false,\"targets\":[{\"high\":4,\"low\":3,\"property\":\"density\","
                  "\"weight\":1}],\"want\":4}"},
     };
     struct campaign campaign = example();
@@ -268,12 +269,8 @@ static struct hash ids_digest(const struct run *run)
     return digest;
 }
 
-static void test_planner__order_of_results_changes_nothing(void **state)
+static void order_changes_nothing(struct campaign campaign)
 {
-    (void)state;
-    struct campaign campaign = example();
-    campaign.tasks = 3;
-    campaign.candidates = 25;
     struct run *run = run_begin(&campaign);
     go_on(run, NULL);
     struct hash want = ids_digest(run), candidates = status_of(run).candidates;
@@ -298,6 +295,27 @@ static void test_planner__order_of_results_changes_nothing(void **state)
         run_end(run);
     }
     campaign_done(&campaign);
+}
+
+static void test_planner__order_of_results_changes_nothing(void **state)
+{
+    (void)state;
+    struct campaign campaign = example();
+    campaign.tasks = 3;
+    campaign.candidates = 25;
+    order_changes_nothing(campaign);
+    campaign = example();
+    campaign.tasks = 3;
+    campaign.rounds_max = 0;
+    campaign.stop_found = false;
+    campaign.budget_tasks = 150;
+    order_changes_nothing(campaign);
+    campaign = example();
+    campaign.tasks = 3;
+    campaign.rounds_max = 0;
+    campaign.candidates = 1000;
+    campaign.budget_bytes = 9000;
+    order_changes_nothing(campaign);
 }
 
 /* After a crash the results so far come from the store; what is asked for then is the rest. */
@@ -581,10 +599,412 @@ static void test_planner__strange_results_are_refused_or_ignored(void **state)
     answer(run, asked);
     assert_false(planner_wants(run->planner, &asked->id));
     assert_int_equal(planner_result(run->planner, &asked->id, &asked->result, &err), 0);
-    campaign.rounds_max = 0;
+    campaign.candidates = 0;
     struct planner *none;
     assert_int_equal(planner_new(&campaign, &none, &err), ERR_CONFIG);
     run_end(run);
+    campaign_done(&campaign);
+}
+
+/* ---- stop rules and budgets ---- */
+
+/* Every way to end, with an executor that finds 2 per batch (2 batches a round). */
+static void test_planner__stop_rules(void **state)
+{
+    (void)state;
+    static const struct {
+        uint32_t candidates, rounds_max, meeting, without, batches_max;
+        bool found;
+        uint32_t rounds;
+        enum planner_state state;
+        const char *note;
+    } rows[] = {
+        {4, 0, 0, 0, 0, true, 1, PLANNER_DONE, ""},
+        {5, 0, 0, 0, 0, true, 2, PLANNER_DONE, ""},
+        {4, 7, 0, 0, 0, false, 7, PLANNER_DONE, ""},
+        {40, 7, 0, 0, 0, false, 7, PLANNER_PARTLY, "28 of 40 candidates found in 7 rounds"},
+        {9, 0, 7, 0, 0, true, 4, PLANNER_DONE, ""}, /* 1 of 2 meets: 2, 4, 6, 8 */
+        {9, 3, 7, 0, 0, false, 3, PLANNER_PARTLY,
+         "6 of 7 candidates that meet the targets found in 3 rounds"},
+        {4, 0, 0, 3, 10, false, 8, PLANNER_DONE, ""}, /* nothing new after 5 rounds */
+        {100, 0, 0, 3, 10, true, 8, PLANNER_PARTLY,
+         "20 of 100 candidates found in 8 rounds; nothing new in the last 3"},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct campaign campaign = example();
+        campaign.candidates = rows[i].candidates;
+        campaign.rounds_max = rows[i].rounds_max;
+        campaign.stop_found = rows[i].found;
+        campaign.stop_meeting = rows[i].meeting;
+        campaign.stop_rounds_without = rows[i].without;
+        struct run *run = run_begin(&campaign);
+        run->executor.meeting_per_batch = 1;
+        run->executor.batches_max = rows[i].batches_max;
+        go_on(run, NULL);
+        struct planner_status status = status_of(run);
+        print_message("rule %zu: %u rounds, %s, %s\n", i, status.rounds,
+                      planner_state_text(status.state), status.note);
+        assert_int_equal(status.rounds, rows[i].rounds);
+        assert_int_equal(status.state, rows[i].state);
+        assert_string_equal(status.note, rows[i].note);
+        run_end(run);
+        campaign_done(&campaign);
+    }
+}
+
+static struct campaign endless(void)
+{
+    struct campaign campaign = example();
+    campaign.rounds_max = 0;
+    campaign.stop_found = false;
+    return campaign;
+}
+
+enum { FIRST_TASKS = 6, ROUND_TASKS = 7, SIZE = 66 /* of an invented output's text */ };
+
+static void test_planner__budgets(void **state)
+{
+    (void)state;
+    static const struct {
+        uint32_t tasks;
+        uint64_t bytes;
+        uint32_t finished;
+        enum planner_state state;
+        const char *note;
+    } rows[] = {
+        {FIRST_TASKS + 3 * ROUND_TASKS, 0, FIRST_TASKS + 3 * ROUND_TASKS, PLANNER_PARTLY,
+         "budget of 27 tasks is used up: raise budget.tasks and submit again"},
+        {FIRST_TASKS + 4 * ROUND_TASKS - 1, 0, FIRST_TASKS + 3 * ROUND_TASKS, PLANNER_PARTLY,
+         "budget of 33 tasks is used up: raise budget.tasks and submit again"},
+        {FIRST_TASKS + ROUND_TASKS - 1, 0, 3, PLANNER_FAILED,
+         "budget of 12 tasks ends before the first candidates, which take 13: raise "
+         "budget.tasks and submit again"},
+        {2, 0, 2, PLANNER_FAILED,
+         "budget of 2 tasks is used up: raise budget.tasks and submit again"},
+        {0, 10 * SIZE + 1, FIRST_TASKS + ROUND_TASKS, PLANNER_PARTLY,
+         "budget of 661 bytes is used up: raise budget.bytes and submit again"},
+        {0, 4 * SIZE + 1, 4, PLANNER_FAILED, /* within training */
+         "budget of 265 bytes is used up: raise budget.bytes and submit again"},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct campaign campaign = endless();
+        campaign.budget_tasks = rows[i].tasks;
+        campaign.budget_bytes = rows[i].bytes;
+        struct run *run = run_begin(&campaign);
+        go_on(run, NULL);
+        struct planner_status status = status_of(run);
+        print_message("budget %zu: %llu tasks, %llu bytes, %s, %s\n", i,
+                      (unsigned long long)status.finished, (unsigned long long)status.bytes,
+                      planner_state_text(status.state), status.note);
+        assert_string_equal(status.note, rows[i].note);
+        assert_int_equal(status.state, rows[i].state);
+        if (rows[i].state == PLANNER_PARTLY)
+            assert_int_equal(status.finished, rows[i].finished);
+        else /* what ran beside it may end, too */
+            assert_in_range(status.finished, rows[i].finished, rows[i].finished + 1);
+        run_end(run);
+        campaign_done(&campaign);
+    }
+}
+
+/* With more budget the same campaign goes on: what it did is a part of what it does then. */
+static void test_planner__more_budget_goes_on(void **state)
+{
+    (void)state;
+    struct campaign campaign = endless();
+    campaign.budget_tasks = FIRST_TASKS + 2 * ROUND_TASKS;
+    struct run *less = run_begin(&campaign);
+    go_on(less, NULL);
+    campaign.budget_tasks += 3 * ROUND_TASKS;
+    struct run *more = run_begin(&campaign);
+    go_on(more, NULL);
+    assert_int_equal(more->n, less->n + 3 * ROUND_TASKS);
+    for (uint32_t i = 0; i < less->n; i++)
+        assert_true(hash_equal(&less->asked[i].id, &more->asked[i].id));
+    run_end(less);
+    run_end(more);
+    campaign_done(&campaign);
+}
+
+/* ---- slot time: what the shell keeps beside the results ---- */
+
+static uint64_t cost_us(const struct asked *asked)
+{
+    return 1000000 + hash_u64(&asked->id) % 60000000;
+}
+
+struct purse {
+    uint64_t slot_us;
+    uint32_t rounds;
+};
+
+/* One result, as the shell does it: paid, then fed; a round that begins is noted. */
+static void pay_and_answer(struct run *run, struct asked *asked, struct purse *purse)
+{
+    purse->slot_us += cost_us(asked);
+    planner_account(run->planner, purse->slot_us, purse->rounds);
+    answer(run, asked);
+    if (planner_rounds(run->planner) > purse->rounds) {
+        purse->rounds = planner_rounds(run->planner);
+        planner_account(run->planner, purse->slot_us, purse->rounds);
+    }
+}
+
+static bool answer_any(struct run *run, struct rng *rng, struct purse *purse)
+{
+    uint32_t open = 0;
+    take_ready(run);
+    for (uint32_t i = 0; i < run->n; i++)
+        open += !run->asked[i].answered;
+    if (open == 0)
+        return false;
+    uint32_t pick = rng_below(rng, open);
+    for (uint32_t i = 0; i < run->n; i++)
+        if (!run->asked[i].answered && pick-- == 0) {
+            pay_and_answer(run, &run->asked[i], purse);
+            return true;
+        }
+    return false;
+}
+
+/* Killed after any result, and going on from the results and the account: the same tasks, the
+ * same candidates, whatever the order. */
+static void test_planner__time_is_the_same_after_any_crash(void **state)
+{
+    (void)state;
+    struct campaign campaign = endless();
+    campaign.budget_slot_hours = 0.7;
+    struct hash want = {{0}}, candidates = {{0}};
+    for (uint64_t seed = 0; seed < 200; seed++) {
+        struct rng rng = rng_stream(seed, 1, 0, 0);
+        struct run *run = run_begin(&campaign);
+        struct purse purse = {0};
+        uint32_t crash = rng_below(&rng, 90);
+        for (uint32_t n = 0; n < crash && answer_any(run, &rng, &purse); n++)
+            continue;
+        struct run *again = run_begin(&campaign);
+        planner_account(again->planner, purse.slot_us, purse.rounds);
+        for (bool moved = true; moved;) { /* from the store: nothing is paid */
+            moved = false;
+            take_ready(again);
+            for (uint32_t i = 0; i < again->n; i++)
+                for (uint32_t k = 0; !again->asked[i].answered && k < run->n; k++)
+                    if (run->asked[k].answered &&
+                        hash_equal(&again->asked[i].id, &run->asked[k].id)) {
+                        answer(again, &again->asked[i]);
+                        moved = true;
+                    }
+        }
+        assert_int_equal(planner_rounds(again->planner), purse.rounds);
+        while (answer_any(again, &rng, &purse))
+            continue;
+        struct planner_status status = status_of(again);
+        struct hash got = ids_digest(again);
+        if (seed == 0) {
+            want = got;
+            candidates = status.candidates;
+            print_message("%u rounds, %s\n", status.rounds, status.note);
+            assert_true(status.rounds > 2);
+        }
+        assert_int_equal(status.state, PLANNER_PARTLY);
+        assert_string_equal(status.note, "budget of 0.7 slot-hours is used up: raise "
+                                         "budget.slot_hours and submit again");
+        assert_true(hash_equal(&got, &want));
+        assert_true(hash_equal(&status.candidates, &candidates));
+        run_end(run);
+        run_end(again);
+    }
+    campaign_done(&campaign);
+}
+
+static void test_planner__no_time_for_training(void **state)
+{
+    (void)state;
+    struct campaign campaign = endless();
+    campaign.budget_slot_hours = 0.01;
+    struct run *run = run_begin(&campaign);
+    struct rng rng = rng_stream(1, 1, 0, 0);
+    struct purse purse = {0};
+    while (answer_any(run, &rng, &purse))
+        continue;
+    assert_int_equal(status_of(run).state, PLANNER_FAILED);
+    assert_string_equal(status_of(run).note, "budget of 0.01 slot-hours is used up: raise "
+                                             "budget.slot_hours and submit again");
+    assert_int_equal(run->kinds_seen[KIND_sample], 0);
+    struct run *again = run_begin(&campaign); /* known from the start */
+    planner_account(again->planner, purse.slot_us, purse.rounds);
+    assert_int_equal(status_of(again).state, PLANNER_FAILED);
+    assert_string_equal(status_of(again).note, status_of(run).note);
+    run_end(again);
+    run_end(run);
+    campaign_done(&campaign);
+}
+
+/* ---- marks ---- */
+
+/* As go_on without losses; returns the mark when `rounds` have begun. */
+static struct planner_mark mark_after(const struct campaign *campaign, uint32_t rounds,
+                                      const char *const *lost)
+{
+    struct run *run = run_begin(campaign);
+    struct planner_mark mark;
+    bool moved = true;
+    while (moved && planner_rounds(run->planner) < rounds) {
+        moved = false;
+        take_ready(run);
+        for (uint32_t i = 0; i < run->n && planner_rounds(run->planner) < rounds; i++) {
+            struct asked *asked = &run->asked[i];
+            if (asked->answered)
+                continue;
+            moved = asked->answered = true;
+            if (lost && !strcmp(*lost, asked->name))
+                planner_failed(run->planner, &asked->id, "because of the test");
+            else
+                answer(run, asked);
+        }
+    }
+    assert_true(planner_mark_get(run->planner, &mark));
+    run_end(run);
+    return mark;
+}
+
+static bool same_status(const struct run *a, const struct run *b)
+{
+    struct planner_status one = status_of(a), two = status_of(b);
+    return one.state == two.state && one.planned == two.planned &&
+           one.finished == two.finished && one.failed == two.failed &&
+           one.rounds == two.rounds && one.bytes == two.bytes && !strcmp(one.note, two.note) &&
+           hash_equal(&one.candidates, &two.candidates);
+}
+
+/* From any mark on, what is asked for is the end of what is asked for without it. */
+static void test_planner__goes_on_from_a_mark(void **state)
+{
+    (void)state;
+    struct campaign campaign = endless();
+    campaign.budget_tasks = FIRST_TASKS + 6 * ROUND_TASKS;
+    struct run *whole = run_begin(&campaign);
+    go_on(whole, NULL);
+    for (uint32_t rounds = 2; rounds <= 6; rounds++) {
+        struct planner_mark mark = mark_after(&campaign, rounds, NULL);
+        assert_int_equal(mark.round, rounds - 1); /* the last one only begins */
+        struct run *run = run_begin(&campaign);
+        planner_resume(run->planner, &mark);
+        go_on(run, NULL);
+        uint32_t skipped = mark.round * ROUND_TASKS;
+        assert_int_equal(run->n + skipped, whole->n);
+        for (uint32_t i = FIRST_TASKS; i < run->n; i++)
+            assert_true(hash_equal(&run->asked[i].id, &whole->asked[i + skipped].id));
+        assert_true(same_status(run, whole));
+        run_end(run);
+    }
+    run_end(whole);
+    campaign_done(&campaign);
+}
+
+static void test_planner__a_mark_keeps_losses(void **state)
+{
+    (void)state;
+    static const char *const lost[] = {"score1", NULL};
+    struct campaign campaign = endless();
+    campaign.budget_tasks = FIRST_TASKS + 6 * ROUND_TASKS;
+    struct planner_mark mark = mark_after(&campaign, 3, lost);
+    struct run *whole = run_begin(&campaign), *run = run_begin(&campaign);
+    go_on(whole, lost);
+    planner_resume(run->planner, &mark);
+    go_on(run, NULL);
+    assert_true(same_status(run, whole));
+    assert_int_equal(status_of(run).failed, 1);
+    assert_non_null(strstr(status_of(run).note, "1 of 12 sample batches lost; because of"));
+    run_end(run);
+    run_end(whole);
+    campaign_done(&campaign);
+}
+
+static void test_planner__a_mark_of_other_models_is_none(void **state)
+{
+    (void)state;
+    struct campaign campaign = endless();
+    campaign.budget_tasks = FIRST_TASKS + 3 * ROUND_TASKS;
+    struct planner_mark mark = mark_after(&campaign, 3, NULL);
+    campaign.guide.weight_decay += 0.125;
+    struct run *run = run_begin(&campaign);
+    planner_resume(run->planner, &mark);
+    go_on(run, NULL);
+    assert_int_equal(run->n, FIRST_TASKS + 3 * ROUND_TASKS);
+    assert_int_equal(run->kinds_seen[KIND_rank], 3);
+    run_end(run);
+    campaign_done(&campaign);
+}
+
+/* ---- for ever ---- */
+
+enum { MANY_ROUNDS = 100000, EARLY_ROUNDS = 1000 };
+
+static size_t heap_bytes(void)
+{
+    return mallinfo2().uordblks;
+}
+
+/* Asks, answers and forgets: what is on the heap after 1000 rounds is enough for 100000. */
+static void test_planner__memory_does_not_grow_with_rounds(void **state)
+{
+    (void)state;
+    struct campaign campaign = endless();
+    campaign.compare = false;
+    struct executor executor = {.distinct_per_batch = 1};
+    struct planner *planner;
+    const struct action *action;
+    struct hash id;
+    size_t early = 0;
+    uint64_t n = 0;
+    assert_int_equal(planner_new(&campaign, &planner, NULL), 0);
+    while (planner_rounds(planner) < MANY_ROUNDS &&
+           planner_next(planner, &action, &id, NULL) == 0) {
+        struct result result = executor_run(&executor, action, &id);
+        assert_int_equal(planner_result(planner, &id, &result, NULL), 0);
+        result_done(&result);
+        n++;
+        if (planner_rounds(planner) == EARLY_ROUNDS && early == 0)
+            early = heap_bytes();
+    }
+    size_t late = heap_bytes();
+    assert_int_equal(planner_rounds(planner), MANY_ROUNDS);
+    print_message("%llu tasks in %d rounds; heap %zu bytes after %d, %zu in the end\n",
+                  (unsigned long long)n, MANY_ROUNDS, early, EARLY_ROUNDS, late);
+    assert_true(late < early + 4096);
+    planner_free(planner);
+    campaign_done(&campaign);
+}
+
+static void test_planner__sample_numbers_end(void **state)
+{
+    (void)state;
+    struct campaign campaign = endless();
+    campaign.tasks = 10000;
+    campaign.batch = 65536;
+    campaign.rounds_max = 6; /* 2^32 / (tasks x batch) is 6.55 */
+    assert_int_equal(campaign_check(&campaign, NULL), 0);
+    campaign.rounds_max = 7;
+    assert_int_equal(campaign_check(&campaign, NULL), ERR_CONFIG);
+    campaign.rounds_max = 0;
+    campaign.compare = false;
+    struct executor executor = {.distinct_per_batch = 1};
+    struct planner *planner;
+    const struct action *action;
+    struct hash id;
+    assert_int_equal(planner_new(&campaign, &planner, NULL), 0);
+    while (planner_next(planner, &action, &id, NULL) == 0) {
+        struct result result = executor_run(&executor, action, &id);
+        assert_int_equal(planner_result(planner, &id, &result, NULL), 0);
+        result_done(&result);
+    }
+    struct planner_status status;
+    planner_status(planner, &status);
+    assert_int_equal(status.rounds, 6);
+    assert_string_equal(status.note,
+                        "all 2^32 sample numbers are drawn: go on with another seed");
+    planner_free(planner);
     campaign_done(&campaign);
 }
 
@@ -604,6 +1024,16 @@ int main(void)
         cmocka_unit_test(test_planner__lines_follow_the_shards),
         cmocka_unit_test(test_planner__equal_sources_are_encoded_once),
         cmocka_unit_test(test_planner__strange_results_are_refused_or_ignored),
+        cmocka_unit_test(test_planner__stop_rules),
+        cmocka_unit_test(test_planner__budgets),
+        cmocka_unit_test(test_planner__more_budget_goes_on),
+        cmocka_unit_test(test_planner__time_is_the_same_after_any_crash),
+        cmocka_unit_test(test_planner__no_time_for_training),
+        cmocka_unit_test(test_planner__goes_on_from_a_mark),
+        cmocka_unit_test(test_planner__a_mark_keeps_losses),
+        cmocka_unit_test(test_planner__a_mark_of_other_models_is_none),
+        cmocka_unit_test(test_planner__memory_does_not_grow_with_rounds),
+        cmocka_unit_test(test_planner__sample_numbers_end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -281,7 +281,7 @@ static struct hash put_text(struct link *link, const char *type, const char *tex
 }
 
 /* "sources", and a campaign over them; few tasks. */
-static struct hash submit(struct link *link, const char *name, uint32_t want)
+static struct campaign example(struct link *link, const char *name, uint32_t want)
 {
     struct campaign campaign;
     campaign_default(&campaign);
@@ -296,17 +296,29 @@ static struct hash submit(struct link *link, const char *name, uint32_t want)
     campaign.guide.task_steps = 2;
     campaign.tasks = 2;
     campaign.candidates = want;
+    return campaign;
+}
+
+static struct hash submit_campaign(struct link *link, const struct campaign *campaign)
+{
     struct buf bytes = {0};
     struct hash id;
-    campaign_encode(&campaign, &bytes, &id);
+    campaign_encode(campaign, &bytes, &id);
     struct message message = {.type = MESSAGE_TYPE_submit,
                               .submit = {.campaign = buf_span(&bytes)}};
     say(link->control, &message);
     hear_a(link, link->control, MESSAGE_TYPE_submitted, &message);
     assert_string_equal(message.submitted.problem.text, "");
     assert_true(hash_equal(&message.submitted.campaign, &id));
-    campaign_done(&campaign);
     buf_done(&bytes);
+    return id;
+}
+
+static struct hash submit(struct link *link, const char *name, uint32_t want)
+{
+    struct campaign campaign = example(link, name, want);
+    struct hash id = submit_campaign(link, &campaign);
+    campaign_done(&campaign);
     return id;
 }
 
@@ -1338,6 +1350,78 @@ static void test_broker__any_tcp_port(void **state)
 #define with_broker(test) cmocka_unit_test_setup_teardown(test, begin, end)
 
 /* Usage: test_shell [PATTERN], of test names. */
+/* ---- without a limit of rounds ---- */
+
+enum { BEFORE_ROUNDS = 2 + 1 + 1 + 2, ROUND = 2 * 2 * 3 + 1 };
+
+static json_t *status_of(struct link *link, const char *want_state, const char *want_note)
+{
+    json_t *root = status(link);
+    check_text(campaign_in(root, "one"), "state", want_state);
+    check_text(campaign_in(root, "one"), "note", want_note);
+    return root;
+}
+
+/* A restarted broker goes on from the mark: what was lost in a round stays lost, until somebody
+ * says retry; then the rounds are ranked again with it. */
+static void test_broker__lost_batch_stays_lost_until_retried(void **state)
+{
+    struct bench *bench = *state;
+    broker_start(bench);
+    struct link link = link_open(bench);
+    struct done done = {.n = 0};
+    struct buf action = {0};
+    char hex[HASH_HEX_SIZE];
+    struct campaign campaign = example(&link, "one", 1000);
+    campaign.rounds_max = 0;
+    campaign.budget_tasks = BEFORE_ROUNDS + 3 * ROUND;
+    hello(&link, all_kinds, 1);
+    (void)submit_campaign(&link, &campaign);
+    assert_int_equal(work(&link, &done, BEFORE_ROUNDS, WAIT_MS), BEFORE_ROUNDS);
+    struct message_lease lease = take_lease(&link, &action);
+    (void)hash_hex(&lease.task, hex);
+    assert_int_equal(order(&link, ORDER_CANCEL, hex, ""), 1);
+    assert_int_equal(work(&link, &done, 3 * ROUND - 3, WAIT_MS), 3 * ROUND - 3);
+
+    static const char lost[] =
+        "budget of 45 tasks is used up: raise budget.tasks and submit again; 44 of 1000 "
+        "candidates found in 3 rounds; 1 of 12 sample batches lost; cancelled by an operator";
+    json_t *root = status_of(&link, "partly", lost);
+    assert_int_equal(number(campaign_in(root, "one"), "finished"),
+                     BEFORE_ROUNDS + 3 * ROUND - 3);
+    json_decref(root);
+    restart(bench, &link);
+    root = status_of(&link, "partly", lost);
+    assert_int_equal(number(campaign_in(root, "one"), "finished"),
+                     BEFORE_ROUNDS + 3 * ROUND - 3);
+    assert_int_equal(number(campaign_in(root, "one"), "cached"), BEFORE_ROUNDS + ROUND);
+    json_decref(root);
+
+    hello(&link, all_kinds, 1);
+    assert_int_equal(order(&link, ORDER_RETRY, "", ""), 1);
+    assert_int_equal(work(&link, &done, 3 + 3, WAIT_MS), 3 + 3); /* the batch, three rankings */
+    root =
+        status_of(&link, "partly",
+                  "budget of 45 tasks is used up: raise budget.tasks and submit again; 48 of "
+                  "1000 candidates found in 3 rounds");
+    assert_int_equal(number(campaign_in(root, "one"), "finished"), BEFORE_ROUNDS + 3 * ROUND);
+    json_decref(root);
+
+    campaign.budget_tasks += ROUND; /* goes on from there */
+    (void)submit_campaign(&link, &campaign);
+    assert_int_equal(work(&link, &done, ROUND, WAIT_MS), ROUND);
+    root =
+        status_of(&link, "partly",
+                  "budget of 58 tasks is used up: raise budget.tasks and submit again; 64 of "
+                  "1000 candidates found in 4 rounds");
+    assert_int_equal(number(campaign_in(root, "one"), "rounds"), 4);
+    json_decref(root);
+    assert_int_equal(broker_end(bench, SIGTERM), 0);
+    campaign_done(&campaign);
+    buf_done(&action);
+    link_close(&link);
+}
+
 int main(int argc, char **argv)
 {
     if (argc == 8 && !strcmp(argv[1], "broker"))
@@ -1361,6 +1445,7 @@ int main(int argc, char **argv)
         with_broker(test_broker__submitting_resumes),
         with_broker(test_broker__cancelled_campaign_stays_so_until_submitted),
         with_broker(test_broker__cancelled_task_is_in_quarantine_until_retried),
+        with_broker(test_broker__lost_batch_stays_lost_until_retried),
         with_broker(test_broker__drained_worker_is_told_to_leave),
         with_broker(test_broker__tells_the_event_log),
         with_broker(test_broker__ends_when_idle_or_told),

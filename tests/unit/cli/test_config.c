@@ -232,8 +232,10 @@ static const struct {
      "c.yaml: guide.width = 128 is no multiple of 8 and of the 3 heads", ""},
     {"data: [demo]\ntimesteps: 10\nsample:\n  steps: 20\n",
      "c.yaml:4:10: sample.steps = 20 is more than timesteps = 10", ""},
-    {"data: [demo]\nsample: {tasks: 10000, rounds_max: 10000}\n",
-     "c.yaml:2:36: sample.rounds_max (10000) x sample.tasks (10000)", ""},
+    {"data: [demo]\nsample: {tasks: 10000, rounds_max: 1000000}\n",
+     "c.yaml:2:36: sample.rounds_max (1000000) x sample.tasks (10000) x "
+     "sample.batch (32) is over 2^32 samples",
+     ""},
     {"", "c.yaml: no data", "data: [demo]"},
     {"data: []\n", "c.yaml:1:7: no data", "data: [demo]"},
 };

@@ -34,6 +34,7 @@ ENCODER(source)
 ENCODER(dataset)
 ENCODER(samples)
 ENCODER(candidates)
+ENCODER(tally)
 ENCODER(result)
 
 static void write_action(struct buf *out)
@@ -64,6 +65,7 @@ static const struct golden {
     {"dataset-v1.msgpack", write_dataset, read_dataset},
     {"samples-v1.msgpack", write_samples, read_samples},
     {"candidates-v1.msgpack", write_candidates, read_candidates},
+    {"tally-v1.msgpack", write_tally, read_tally},
 };
 enum { GOLDENS = sizeof goldens / sizeof goldens[0] };
 

@@ -246,6 +246,38 @@ static int try_candidates(struct span bytes, struct err *err)
     return rc;
 }
 
+static int try_tally(struct span bytes, struct err *err)
+{
+    struct tally tally;
+    int rc = tally_decode(bytes, &tally, err);
+    if (rc == 0)
+        tally_done(&tally);
+    return rc;
+}
+
+static void test_tally__ranges_are_checked(void **state)
+{
+    (void)state;
+    struct tally tally, again;
+    struct buf out = {0};
+    sample_tally(&tally);
+    tally_encode(&tally, &out);
+    assert_int_equal(tally_decode(buf_span(&out), &again, NULL), 0);
+    assert_int_equal(again.arms[1].samples, 130);
+    assert_int_equal(again.arms[1].valid, 70);
+    assert_int_equal(again.arms[1].n_firsts, 2);
+    assert_true(hash_equal(&again.arms[1].firsts[1].proto, &tally.arms[1].firsts[1].proto));
+    assert_int_equal(again.arms[1].firsts[0].exact, VERDICT_NO);
+    assert_int_equal(again.arms[1].firsts[0].predicted, VERDICT_YES);
+    assert_int_equal(again.arms[0].samples, 128);
+    assert_string_equal(again.reasons[0].what, "higher symmetry");
+    assert_damage(try_tally, &out, "verdicts", 2, (const uint8_t[]){0x30}, 1,
+                  "tally: guided: verdict 0 is out of range");
+    tally_done(&tally);
+    tally_done(&again);
+    buf_done(&out);
+}
+
 static void test_dataset__every_range_is_checked(void **state)
 {
     (void)state;
@@ -349,6 +381,7 @@ static void test_objects__no_flipped_bit_passes_unseen(void **state)
     ASSERT_NO_BIT_HURTS(dataset);
     ASSERT_NO_BIT_HURTS(samples);
     ASSERT_NO_BIT_HURTS(candidates);
+    ASSERT_NO_BIT_HURTS(tally);
 }
 
 /* ---- names, targets, speed ---- */
@@ -469,6 +502,7 @@ int main(void)
         cmocka_unit_test(test_candidates__come_back_as_they_were),
         cmocka_unit_test(test_candidates__unscored_rows_are_missing),
         cmocka_unit_test(test_dataset__every_range_is_checked),
+        cmocka_unit_test(test_tally__ranges_are_checked),
         cmocka_unit_test(test_samples_and_candidates__ranges_are_checked),
         cmocka_unit_test(test_objects__no_flipped_bit_passes_unseen),
         cmocka_unit_test(test_record__id_names_the_structure_only),
