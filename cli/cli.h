@@ -48,6 +48,31 @@ double cli_symprec(struct argp_state *state, const char *text);
             "own key pair, and broker.key, the broker's (default: $" KEYS_ENVIRONMENT ")", 0   \
     }
 
+/* ---- what commands that read a store or ask a broker have in common ---- */
+enum {
+    CLI_STORE = 1,  /* --store */
+    CLI_BROKER = 2, /* --connect, --keys */
+    CLI_JSON = 4,   /* --json */
+};
+
+struct cli_common {
+    const char *store, *connect, *keys, *word;
+    bool json;
+};
+
+struct cli_usage {
+    unsigned common;  /* CLI_... */
+    const char *word; /* the one argument, "ID"; in [] it may be left out; NULL: none */
+    const char *hint; /* behind "which ID?"; may be NULL */
+    const char *doc;
+    const struct argp_option *rows; /* options of the command's own, and their parser, which */
+    argp_parser_t parser;           /* gets `own`; may be NULL */
+};
+
+/* As cli_parse. */
+int cli_parse_usage(const struct cli_usage *usage, int argc, char **argv,
+                    struct cli_common *ret_common, void *own);
+
 /* ---- progress on stderr: a bar on a terminal, a line every 10 s otherwise ---- */
 struct cli_progress {
     bool terminal;

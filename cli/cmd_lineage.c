@@ -10,35 +10,6 @@
 #include <jansson.h>
 #include <string.h>
 
-struct options {
-    const char *store, *id;
-    bool json;
-};
-
-static error_t parse(int key, char *arg, struct argp_state *state)
-{
-    struct options *options = state->input;
-    switch (key) {
-    case 's':
-        options->store = arg;
-        return 0;
-    case 'j':
-        options->json = true;
-        return 0;
-    case ARGP_KEY_ARG:
-        if (options->id)
-            argp_error(state, "one ID at a time");
-        options->id = arg;
-        return 0;
-    case ARGP_KEY_END:
-        if (!options->id)
-            argp_error(state, "which ID?");
-        return 0;
-    default:
-        return ARGP_ERR_UNKNOWN;
-    }
-}
-
 struct lineage {
     struct store *store;
     struct origins origins;
@@ -151,25 +122,21 @@ static int find_start(struct store *store, const char *text, bool json, struct h
 
 int cmd_lineage(int argc, char **argv)
 {
-    static const struct argp_option rows[] = {
-        {"store", 's', "DIR", 0, "the store (default: $WYCKMILL_STORE or .wyckmill/store)", 0},
-        {"json", 'j', NULL, 0, "one JSON array, an entry per object", 0},
-        {0}};
-    const struct argp argp = {.options = rows,
-                              .parser = parse,
-                              .args_doc = "ID",
-                              .doc = "Show how an object or candidate came to be: the action "
-                                     "that made it, that action's inputs, and so on."};
-    struct options options = {0};
+    static const struct cli_usage usage = {
+        .common = CLI_STORE | CLI_JSON,
+        .word = "ID",
+        .doc = "Show how an object or candidate came to be: the action "
+               "that made it, that action's inputs, and so on."};
+    struct cli_common options;
     struct err err = {0};
     cleanup(store_close_ptr) struct store *store = NULL;
-    int rc = cli_parse(&argp, argc, argv, &options);
+    int rc = cli_parse_usage(&usage, argc, argv, &options, NULL);
     if (rc)
         return rc - 1;
     struct hash start;
     rc = find_store_open(options.store, &store, &err);
     if (!rc)
-        rc = find_start(store, options.id, options.json, &start, &err);
+        rc = find_start(store, options.word, options.json, &start, &err);
     struct lineage lineage = {.store = store, .rows = options.json ? json_array() : NULL};
     if (!rc)
         rc = origins_load(store, &lineage.origins, &err);

@@ -13,35 +13,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-struct options {
-    const char *store, *ref;
-    bool json;
-};
-
-static error_t parse(int key, char *arg, struct argp_state *state)
-{
-    struct options *options = state->input;
-    switch (key) {
-    case 's':
-        options->store = arg;
-        return 0;
-    case 'j':
-        options->json = true;
-        return 0;
-    case ARGP_KEY_ARG:
-        if (options->ref)
-            argp_error(state, "one REF at a time");
-        options->ref = arg;
-        return 0;
-    case ARGP_KEY_END:
-        if (!options->ref)
-            argp_error(state, "which REF? `wyckmill ls` lists the campaigns");
-        return 0;
-    default:
-        return ARGP_ERR_UNKNOWN;
-    }
-}
-
 struct ids {
     struct hash *items;
     size_t n, capacity;
@@ -242,27 +213,23 @@ static void print_end(const struct verify *verify)
 
 int cmd_verify(int argc, char **argv)
 {
-    static const struct argp_option rows[] = {
-        {"store", 's', "DIR", 0, "the store (default: $WYCKMILL_STORE or .wyckmill/store)", 0},
-        {"json", 'j', NULL, 0, "one JSON object", 0},
-        {0}};
-    const struct argp argp = {
-        .options = rows,
-        .parser = parse,
-        .args_doc = "REF",
+    static const struct cli_usage usage = {
+        .common = CLI_STORE | CLI_JSON,
+        .word = "REF",
+        .hint = "`wyckmill ls` lists the campaigns",
         .doc = "Hash again every object that REF reaches, and check every result on the way. "
                "REF: a campaign's name, a ref or an id. One line per finding; exit code 0 when "
                "all is right, 1 otherwise."};
-    struct options options = {0};
+    struct cli_common options;
     struct err err = {0};
     struct store_info start;
     cleanup(store_close_ptr) struct store *store = NULL;
-    int rc = cli_parse(&argp, argc, argv, &options);
+    int rc = cli_parse_usage(&usage, argc, argv, &options, NULL);
     if (rc)
         return rc - 1;
     rc = find_store_open(options.store, &store, &err);
     if (rc == 0)
-        rc = find_object(store, options.ref, &start, &err);
+        rc = find_object(store, options.word, &start, &err);
     struct verify verify = {.store = store, .json = options.json, .findings = json_array()};
     if (rc == 0)
         rc = verify_all(&verify, &start, &err);
