@@ -97,6 +97,7 @@ void campaigns_result(struct shell *shell, const struct hash *task)
 
 void campaigns_failed(struct shell *shell, const struct hash *task, const char *why)
 {
+    audit_failed(shell, task, why);
     recover_failed(shell, task, why);
     for (uint32_t i = 0; i < shell->n_campaigns; i++) {
         struct campaign_run *run = &shell->campaigns[i];

@@ -1,10 +1,8 @@
 /* `wyckmill cancel|pause|resume|drain|retry`: what an operator asks of a running broker. */
 #include "cli/cli.h"
 
-#include "broker/broker.h"
-#include "cli/find.h"
+#include "cli/connect.h"
 #include "common/cleanup.h"
-#include "workers/runtime/client.h"
 
 #include <jansson.h>
 #include <stdio.h>
@@ -60,19 +58,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 static int give(const struct options *options, uint64_t *ret_tasks, struct err *err)
 {
     cleanup(client_close_ptr) struct client *client = NULL;
-    struct broker_address address;
-    const char *endpoint = options->common.connect;
-    if (!endpoint && broker_find(find_store_path(options->common.store), &address, NULL)) {
-        (void)err_set(err, ERR_NETWORK, "no broker runs on the store '%s'",
-                      find_store_path(options->common.store));
-        (void)err_hint(err, "name its store with --store DIR or its address with --connect");
-        return ERR_NETWORK;
-    }
-    int rc =
-        endpoint
-            ? client_open_keys(endpoint, options->common.keys, CLIENT_TIMEOUT_MS, &client, err)
-            : client_open_keys(address.endpoint, address.keys ? options->common.keys : "",
-                               CLIENT_TIMEOUT_MS, &client, err);
+    int rc = connect_broker(&options->common, &client, err);
     return rc ? rc
               : client_order(client, options->verb,
                              options->common.word ? options->common.word : "", ret_tasks, err);

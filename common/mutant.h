@@ -37,7 +37,9 @@
     X(HOLD_LEAKS, "a held task whose worker was lost is leased again", "our own rule: paused is paused") \
     X(RELEASE_FORGETS, "resumed tasks stay held", "our own rule: resumed is resumed") \
     X(CRASH_STAYS, "a crashed task goes back to the worker that it crashed on", "a bad host eats the queue: HTCondor black hole") \
-    X(SICK_WORKER_KEPT, "a worker on which everything crashes keeps getting tasks", "a bad host eats the queue: HTCondor black hole")
+    X(SICK_WORKER_KEPT, "a worker on which everything crashes keeps getting tasks", "a bad host eats the queue: HTCondor black hole") \
+    X(AUDIT_BLIND, "an audit compares nothing", "our own rule: a recomputation is a proof") \
+    X(AUDIT_OLD_RESULT, "a result from before the audit counts as its recomputation", "our own rule: a recomputation is a proof")
 /* clang-format on */
 
 enum mutant {

@@ -10,10 +10,14 @@
  *   7  everything ends in bounded time (world.c)
  *   8  gc frees nothing that the campaign needs, and nothing that somebody put a moment ago
  *   9  nothing is begun of a campaign that is paused
- *  10  events that the client was told are in the log in the end, in their places */
+ *  10  events that the client was told are in the log in the end, in their places
+ *  11  an audit that is over says of a result that was computed for it whether it is the true
+ * one
+ */
 #include "sim/sim.h"
 
 #include "common/mem.h"
+#include "proto/attempt.h"
 #include "proto/event.h"
 
 #include <stdio.h>
@@ -42,6 +46,13 @@ struct sim_checks {
         uint32_t attempt;
     } leased[LEASES_SEEN]; /* the last ones that went out, a ring */
     uint32_t n_leased;
+    struct offered {
+        struct hash task;
+        uint64_t epoch;
+        uint32_t attempt;
+        bool deviates;
+    } * offered; /* results, as workers said them */
+    size_t n_offered, offered_capacity;
 };
 
 struct sim_checks *sim_checks_new(struct sim *sim)
@@ -52,7 +63,17 @@ struct sim_checks *sim_checks_new(struct sim *sim)
 
 void sim_checks_free(struct sim_checks *checks)
 {
+    if (checks)
+        free(checks->offered);
     free(checks);
+}
+
+void sim_check_offered(struct sim *sim, const struct message_outcome *outcome, bool deviates)
+{
+    struct sim_checks *checks = sim->checks;
+    mem_reserve(checks->offered, checks->offered_capacity, checks->n_offered + 1);
+    checks->offered[checks->n_offered++] =
+        (struct offered){outcome->task, outcome->epoch, outcome->attempt, deviates};
 }
 
 static bool has(const struct hash *list, uint32_t n, const struct hash *hash)
@@ -112,7 +133,8 @@ static void check_lease(struct sim *sim, const struct message_lease *lease)
     struct err err;
     /* A lease decided before a late result came in the same round goes out with it, and a
      * REVOKE right behind. */
-    bool recovers = recover_holds(sim->shell, &lease->task);
+    bool recovers =
+        recover_holds(sim->shell, &lease->task) || !attempt_same_reason(lease->attempt, 0);
     if (recovers && !has(checks->recovered, checks->n_recovered, &lease->task))
         add(sim, checks->recovered, &checks->n_recovered, &lease->task);
     if (!recovers && is_durable(sim, TABLE_RESULTS, &lease->task) &&
@@ -130,10 +152,11 @@ static void check_lease(struct sim *sim, const struct message_lease *lease)
         if (!is_there(sim, TABLE_OBJECTS, hash_key(&action.inputs[i])))
             sim_fail(sim, "task %.16s is leased, but its input %u is not there", hex, i);
     action_done(&action);
-    if (is_new(checks, lease) && sim_client_has_paused(sim->client) && !sim->faults.rot)
+    if (is_new(checks, lease) && attempt_same_reason(lease->attempt, 0) &&
+        sim_client_has_paused(sim->client) && !sim->faults.rot)
         sim_fail(sim, "task %.16s is begun, but the campaign is paused",
                  hash_hex(&lease->task, hex));
-    if (lease->attempt > 1 && sim->faults.end_us == 0)
+    if (lease->attempt % (1 << ATTEMPT_BITS) > 1 && sim->faults.end_us == 0)
         sim_fail(sim, "task %.16s is leased again, and nothing went wrong", hex);
 }
 
@@ -361,6 +384,38 @@ struct attempts {
     uint32_t n;
 };
 
+static bool is_of_audit(struct value map)
+{
+    uint64_t attempt = 0;
+    (void)value_u64(value_get(map, "attempt"), "attempt", 0, UINT32_MAX, &attempt, NULL);
+    return !attempt_same_reason((uint32_t)attempt, 0);
+}
+
+/* It says that the same came out, or something else: of an attempt that was made for it? */
+static void check_audited(struct sim *sim, struct value map, const char *end)
+{
+    const struct sim_checks *checks = sim->checks;
+    uint64_t attempt = 0, epoch = 0;
+    struct hash task = {0};
+    char hex[HASH_HEX_SIZE];
+    bool equal = !strcmp(end, "equal"), found = false;
+    if (!equal && strcmp(end, "differs") != 0)
+        return;
+    (void)value_u64(value_get(map, "attempt"), "attempt", 0, UINT32_MAX, &attempt, NULL);
+    (void)value_u64(value_get(map, "epoch"), "epoch", 0, UINT64_MAX, &epoch, NULL);
+    (void)value_hash(value_get(map, "task"), "task", &task, NULL);
+    (void)hash_hex(&task, hex);
+    if (!is_of_audit(map))
+        sim_fail(sim, "task %.16s is audited by a result from before", hex);
+    for (size_t i = 0; i < checks->n_offered && !found; i++) {
+        const struct offered *offered = &checks->offered[i];
+        found = hash_equal(&offered->task, &task) && offered->epoch == epoch &&
+                offered->attempt == attempt && offered->deviates != equal;
+    }
+    if (!found)
+        sim_fail(sim, "an audit of task %.16s says '%s' of a result that is not", hex, end);
+}
+
 /* The event log tells of one attempt per task whose result was kept, and of no finding: all
  * workers give the true results. */
 static int count_attempt(void *context, uint64_t sequence, struct span event)
@@ -375,9 +430,11 @@ static int count_attempt(void *context, uint64_t sequence, struct span event)
     struct value map = document_root(document);
     (void)value_text(value_get(map, "event"), "event", what, sizeof what, NULL);
     (void)value_text(value_get(map, "end"), "end", end, sizeof end, NULL);
-    if (!strcmp(what, "unreproducible"))
+    if (!strcmp(what, "unreproducible") && !attempts->sim->faults.deviate)
         sim_fail(attempts->sim, "the same result counts as another one");
-    if (!strcmp(what, "attempt") && !strcmp(end, "ok") &&
+    if (!strcmp(what, "audited"))
+        check_audited(attempts->sim, map, end);
+    if (!strcmp(what, "attempt") && !strcmp(end, "ok") && !is_of_audit(map) &&
         value_hash(value_get(map, "task"), "task", &task, NULL) == 0) {
         if (has(attempts->sim->checks->recovered, attempts->sim->checks->n_recovered, &task))
             ; /* once more, to bring back its outputs */

@@ -39,6 +39,7 @@ struct sim_client {
     uint64_t wish_us;   /* when the next wish comes */
     uint64_t next;      /* event to ask for */
     struct buf heard;   /* the event log as far as the broker told it */
+    struct rng audits;
 };
 
 /* Somebody stored once what encode will give: garbage until then. */
@@ -62,6 +63,7 @@ struct sim_client *sim_client_new(struct sim *sim)
     struct campaign *campaign = &client->campaign;
     client->sim = sim;
     client->rng = rng_stream(sim->seed, 4, 0, 0);
+    client->audits = rng_stream(sim->seed, 4, 4, 0);
     campaign_default(campaign);
     (void)snprintf(campaign->name, sizeof campaign->name, "simulated");
     (void)snprintf(campaign->profile, sizeof campaign->profile, "profile");
@@ -252,6 +254,37 @@ static void ask_gc(struct sim_client *client)
     say(client, CHANNEL_CONTROL, &message);
 }
 
+/* A task that ended well, as the event log told: one of the last, or any. */
+static bool pick_task(struct sim_client *client, char ret[HASH_HEX_SIZE])
+{
+    static const char end[] = "\"end\":\"ok\"", key[] = "\"task\":\"";
+    const char *text = buf_text(&client->heard);
+    uint32_t n = 0, skip = rng_below(&client->audits, 8);
+    bool found = false;
+    for (const char *at = text; (at = strstr(at, end)); at++) {
+        const char *task = strstr(at, key);
+        if (task && (!found || rng_below(&client->audits, 3) == 0 || n > 2 * skip)) {
+            (void)snprintf(ret, HASH_HEX_SIZE, "%s", task + sizeof key - 1);
+            found = true;
+        }
+        n++;
+    }
+    return found;
+}
+
+static void ask_audit(struct sim_client *client)
+{
+    struct message message = {.type = MESSAGE_TYPE_order, .order = {.verb = ORDER_AUDIT}};
+    char hex[HASH_HEX_SIZE];
+    if (rng_below(&client->audits, 65536) >= client->sim->faults.audit ||
+        !pick_task(client, hex))
+        return;
+    message_text_set(&message.order.target, hex);
+    if (rng_below(&client->audits, 8) == 0) /* not wanted any more */
+        message.order.verb = ORDER_CANCEL;
+    say(client, CHANNEL_CONTROL, &message);
+}
+
 void sim_client_step(struct sim_client *client)
 {
     struct message message;
@@ -261,6 +294,7 @@ void sim_client_step(struct sim_client *client)
     client->eager_us = 0;
     if (client->submitted) {
         say_wish(client);
+        ask_audit(client);
         message = (struct message){.type = MESSAGE_TYPE_status_get,
                                    .status_get = {.campaign = client->id}};
         say(client, CHANNEL_CONTROL, &message);

@@ -113,6 +113,16 @@ static void draw_wishes(struct sim *sim)
     f->sick = SIM_WORKER_FIRST + rng_below(&rng, sim->n_workers);
 }
 
+static void draw_audits(struct sim *sim)
+{
+    struct rng rng = rng_stream(sim->seed, 4, 3, 0);
+    struct sim_faults *f = &sim->faults;
+    if (rng_below(&rng, 3) > 0)
+        return;
+    f->audit = rng_below(&rng, EVERYTHING / 2);
+    f->deviate = rng_below(&rng, 2) ? rng_below(&rng, EVERYTHING) : 0;
+}
+
 /* ---- events ---- */
 
 static bool before(const struct sim_event *a, const struct sim_event *b)
@@ -353,6 +363,7 @@ void sim_init(struct sim *sim, uint64_t seed, bool tracing)
     draw_faults(sim);
     sim->n_workers = 1 + rng_below(&sim->rng, SIM_WORKERS_MAX);
     draw_wishes(sim);
+    draw_audits(sim);
     sim->options = (struct broker_options){.store = "simulated", .verbosity = -1};
     sim->disk = sim_disk_new(sim);
     sim->client = sim_client_new(sim);
