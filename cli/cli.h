@@ -26,9 +26,9 @@ enum cli_exit {
 typedef int cli_command(int argc, char **argv);
 
 cli_command cmd_backup, cmd_broker, cmd_cancel, cmd_compact, cmd_convert, cmd_dataset,
-    cmd_doctor, cmd_drain, cmd_encode, cmd_events, cmd_export, cmd_fsck, cmd_gc, cmd_keygen,
-    cmd_label, cmd_lineage, cmd_ls, cmd_pause, cmd_resume, cmd_retry, cmd_run, cmd_show,
-    cmd_slot, cmd_spacegroup, cmd_status, cmd_submit, cmd_top, cmd_verify, cmd_worker;
+    cmd_doctor, cmd_drain, cmd_encode, cmd_events, cmd_explain, cmd_export, cmd_fsck, cmd_gc,
+    cmd_keygen, cmd_label, cmd_lineage, cmd_ls, cmd_pause, cmd_resume, cmd_retry, cmd_run,
+    cmd_show, cmd_slot, cmd_spacegroup, cmd_status, cmd_submit, cmd_top, cmd_verify, cmd_worker;
 
 /* "wyckmill COMMAND: sentence" and the hint on its own line, to stderr; with `json`, the object
  * {"error":{"code","message","hint"}} on stdout. Returns the exit code that fits the error. */

@@ -2,7 +2,8 @@
  * pure functions of the action, and sized so that checkpoints travel in several parts. Linked
  * into a `wyckmill` in place of the real table, they let the process tests kill the mill some
  * hundred times in the time of one real campaign. A worker with FAKE_LIES in its environment
- * gives other scores than the rest: a machine that computes wrongly. */
+ * gives other scores than the rest: a machine that computes wrongly. With FAKE_CRASHES it
+ * crashes on them. */
 #include "common/mem.h"
 #include "common/rng.h"
 #include "proto/kinds.h"
@@ -92,6 +93,8 @@ static int fake_score_run(const struct task *task, struct err *err)
 {
     (void)err;
     take_time();
+    if (getenv("FAKE_CRASHES"))
+        abort();
     emit_bytes(task, "invented", SMALL_BYTES, getenv("FAKE_LIES") != NULL);
     return 0;
 }
