@@ -1,6 +1,7 @@
 /* Audits: tasks whose result is known are computed again, elsewhere when there is an elsewhere,
  * and what comes out is compared bit for bit. They have a share of their own, of the smallest
- * weight, so that campaigns hardly notice. Nothing of this is on disk: who asked asks again. */
+ * weight, and while a campaign runs one at a time is under way, so that it takes one slot at
+ * most. Nothing of this is on disk: who asked asks again. */
 #include "broker/shell.h"
 
 #include "common/mem.h"
@@ -126,6 +127,14 @@ static uint32_t number_to_avoid(const struct shell *shell, const char *name)
     return 0;
 }
 
+static bool campaign_runs(const struct shell *shell)
+{
+    for (uint32_t i = 0; i < shell->n_campaigns; i++)
+        if (!shell->campaigns[i].over && shell->campaigns[i].will == WILL_RUN)
+            return true;
+    return false;
+}
+
 /* Errors: ERR_BUSY, ERR_FULL: another time. */
 static int require_room(const struct shell *shell, const struct hash *task, struct err *err)
 {
@@ -134,6 +143,8 @@ static int require_room(const struct shell *shell, const struct hash *task, stru
         return err_set(err, ERR_FULL, "%d results are being recomputed", AUDITS_MAX);
     if (shell->audits->begun == ATTEMPT_AUDITS_MAX)
         return err_set(err, ERR_FULL, "no more audits until the broker is started again");
+    if (shell->audits->n > 0 && campaign_runs(shell))
+        return err_set(err, ERR_BUSY, "a campaign runs: one at a time");
     if (gc_is_running(shell)) /* it has seen what is needed, and may free inputs */
         return err_set(err, ERR_BUSY, "gc is under way");
     if (recover_holds(shell, task) || !broker_core_task(shell->core, task, &state, NULL))

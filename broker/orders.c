@@ -1,5 +1,5 @@
 /* What operators ask for: cancel, pause, resume, drain, retry, audit. See shell.h. What an
- * order changes is durable before it is answered. */
+ * order changes is durable before it is answered; an audit is not remembered. */
 #include "broker/shell.h"
 
 #include "proto/order.h"

@@ -38,6 +38,7 @@ struct session {
     struct supervisor *supervisor; /* NULL: the broker is not ours */
     uint64_t next;                 /* event to read */
     int64_t begin_ms, heard_ms;    /* heard_ms: from the broker */
+    int64_t more_ms;               /* not before then it takes more */
     struct cli_progress progress;
 };
 
@@ -180,6 +181,8 @@ static int ask(struct session *session, struct recomputed_item *item, struct err
     item->ask_ms = now + (rc ? RETRY_MS : AGAIN_MS);
     if (rc != ERR_NETWORK)
         session->heard_ms = now;
+    if (rc == ERR_BUSY)
+        session->more_ms = item->ask_ms;
     if (rc == ERR_NETWORK && now - session->heard_ms > PATIENCE_MS) {
         (void)err_set(err, rc, "the broker is gone: %.150s", why.text);
         return err_hint(err, "start it again, and say the same command again");
@@ -198,7 +201,8 @@ static int ask_all(struct session *session, size_t *ret_open, struct err *err)
     int rc = 0;
     for (size_t i = 0; rc == 0 && i < session->all->n; i++) {
         struct recomputed_item *item = &session->all->items[i];
-        if (!item->end[0] && ++open <= OPEN_MAX && now_ms() >= item->ask_ms)
+        int64_t due_ms = item->ask_ms > session->more_ms ? item->ask_ms : session->more_ms;
+        if (!item->end[0] && ++open <= OPEN_MAX && now_ms() >= due_ms)
             rc = ask(session, item, err);
     }
     *ret_open = open;
