@@ -33,10 +33,10 @@ static const struct origin *maker_in(const struct explain *explain, const struct
 {
     const struct origins *origins = &explain->origins;
     const struct origin *found = origins_find(origins, object);
-    const struct origin *end = origins->items + origins->n;
-    for (; found && found < end && hash_equal(&found->object, object); found++)
-        if (plan_has(plan, &found->action))
-            return found;
+    for (size_t i = found ? (size_t)(found - origins->items) : origins->n;
+         i < origins->n && hash_equal(&origins->items[i].object, object); i++)
+        if (plan_has(plan, &origins->items[i].action))
+            return &origins->items[i];
     return NULL;
 }
 

@@ -12,7 +12,9 @@
 enum {
     KEY_SIZE = 200,
     VALUE_SHOWN = 100,
-    STEPS_MAX = 4096,
+    STEPS_MAX = 4096,    /* back from an input */
+    STEPS_WEIGHED = 8,   /* of them, to choose among those that are as near */
+    TIES_WEIGHED = 4096, /* so many of these are looked at */
     INPUTS_TOLD = 3,
     DIGITS_SHOWN = 16,
 };
@@ -135,6 +137,69 @@ static void compare_keys(struct difference *difference, const struct action *her
     compare_inputs(difference, here, there);
 }
 
+/* ---- where inputs come from ---- */
+
+struct maker {
+    struct hash id;
+    struct action action;
+};
+
+static bool load_maker(struct explain *explain, const struct hash *object, struct maker *ret)
+{
+    const struct origin *origin = origins_find(&explain->origins, object);
+    action_done(&ret->action);
+    if (origin)
+        ret->id = origin->action;
+    return origin && explain_action(explain, &ret->id, &ret->action, NULL) == 0;
+}
+
+/* The makers of two different inputs, in place of what was there; false: at least one was
+ * given, not made, or they are not of a kind. */
+static bool load_makers(struct explain *explain, const struct hash *here,
+                        const struct hash *there, struct maker *ret_a, struct maker *ret_b)
+{
+    return load_maker(explain, here, ret_a) && load_maker(explain, there, ret_b) &&
+           !hash_equal(&ret_a->id, &ret_b->id) &&
+           !strcmp(ret_a->action.kind, ret_b->action.kind);
+}
+
+/* The first input that both have and that differs; false: there is none. */
+static bool first_inputs(const struct difference *difference, const struct action *here,
+                         const struct action *there, struct hash *ret_here,
+                         struct hash *ret_there)
+{
+    uint32_t i = difference->first_input;
+    if (!difference->n_inputs || i >= here->n_inputs || i >= there->n_inputs)
+        return false;
+    *ret_here = here->inputs[i];
+    *ret_there = there->inputs[i];
+    return true;
+}
+
+/* Fields that differ in those that made the first input, in those that made theirs, and so on.
+ */
+static uint32_t distance_before(struct explain *explain, const struct action *here,
+                                const struct action *there)
+{
+    struct difference difference = {0};
+    struct maker a = {0}, b = {0};
+    struct hash left, right;
+    uint32_t sum = 0;
+    compare_keys(&difference, here, there);
+    bool more = first_inputs(&difference, here, there, &left, &right);
+    for (int steps = 0; more && steps < STEPS_WEIGHED; steps++) {
+        more = load_makers(explain, &left, &right, &a, &b);
+        difference = (struct difference){0};
+        if (more)
+            compare_keys(&difference, &a.action, &b.action);
+        sum += difference.distance;
+        more = more && first_inputs(&difference, &a.action, &b.action, &left, &right);
+    }
+    action_done(&a.action);
+    action_done(&b.action);
+    return sum;
+}
+
 /* ---- the nearest ---- */
 
 struct actions {
@@ -152,15 +217,49 @@ static int collect_action(void *context, const struct store_info *info)
     return 0;
 }
 
-/* It has as few differences: is it better to tell of? One with a result could have answered. */
-static bool is_better(struct explain *explain, const struct hash *id, const struct hash *best)
+struct nearest {
+    struct hash id;
+    uint32_t distance, before; /* see struct difference, distance_before */
+    bool has_result;
+    uint32_t n; /* as near by their own fields; 0: there is none at all */
+};
+
+static bool has_result(struct explain *explain, const struct hash *task)
 {
-    struct result result = {0}, old = {0};
-    bool has = store_get_result(explain->store, id, &result, NULL) == 0;
-    bool had = store_get_result(explain->store, best, &old, NULL) == 0;
+    struct result result = {0};
+    bool has = store_get_result(explain->store, task, &result, NULL) == 0;
     result_done(&result);
-    result_done(&old);
-    return has != had ? has : hash_compare(id, best) < 0;
+    return has;
+}
+
+/* Of those that are as near, one with a result could have answered; then those whose inputs
+ * came about in the most similar way; then the smallest id, so that it is always the same. */
+static bool is_better(const struct nearest *a, const struct nearest *b)
+{
+    if (a->distance != b->distance)
+        return a->distance < b->distance;
+    if (a->has_result != b->has_result)
+        return a->has_result;
+    return a->before != b->before ? a->before < b->before : hash_compare(&a->id, &b->id) < 0;
+}
+
+static void consider(struct explain *explain, const struct explained *task,
+                     const struct hash *id, const struct action *other, struct nearest *best)
+{
+    struct difference difference = {0};
+    compare_keys(&difference, &task->action, other);
+    uint32_t distance = difference.distance;
+    if (best->n > 0 && distance > best->distance)
+        return;
+    uint32_t n = best->n > 0 && distance == best->distance ? best->n + 1 : 1;
+    struct nearest found = {.id = *id, .distance = distance};
+    if (n <= TIES_WEIGHED) {
+        found.has_result = has_result(explain, id);
+        found.before = distance_before(explain, &task->action, other);
+        if (n == 1 || is_better(&found, best))
+            *best = found;
+    }
+    best->n = n;
 }
 
 /* Tasks of one plan are not meant to be the same. */
@@ -173,52 +272,26 @@ static bool shares_plan(const struct explain *explain, const struct hash *a,
     return false;
 }
 
-/* Among the actions of the kind in other plans. 0: there is none. *ret_near: as many are as
- * near. */
-static uint32_t find_nearest(struct explain *explain, const struct explained *task,
-                             struct hash *ret, uint32_t *ret_near)
+/* Among the actions of the kind in other plans. */
+static void find_nearest(struct explain *explain, const struct explained *task,
+                         struct nearest *ret)
 {
     struct actions all = {0};
-    uint32_t best = 0;
-    *ret_near = 0;
+    *ret = (struct nearest){0};
     (void)store_each_object(explain->store, collect_action, &all, NULL);
     for (size_t i = 0; i < all.n; i++) {
         struct action other = {0};
-        struct difference difference = {0};
         if (!hash_equal(&all.ids[i], &task->id) &&
-            !shares_plan(explain, &task->id, &all.ids[i]) &&
             explain_action(explain, &all.ids[i], &other, NULL) == 0 &&
-            !strcmp(other.kind, task->action.kind)) {
-            compare_keys(&difference, &task->action, &other);
-            uint32_t distance = difference.distance;
-            bool nearer = !best || distance < best;
-            *ret_near = nearer ? 1 : *ret_near + (distance == best);
-            if (nearer || (distance == best && is_better(explain, &all.ids[i], ret))) {
-                best = distance;
-                *ret = all.ids[i];
-            }
-        }
+            !strcmp(other.kind, task->action.kind) &&
+            !shares_plan(explain, &task->id, &all.ids[i]))
+            consider(explain, task, &all.ids[i], &other, ret);
         action_done(&other);
     }
     free(all.ids);
-    return best;
 }
 
 /* ---- why an input differs ---- */
-
-/* The makers of two different inputs; false: at least one was given, not made, or both are the
- * same. */
-static bool load_makers(struct explain *explain, const struct hash *here,
-                        const struct hash *there, struct explained *ret_a,
-                        struct explained *ret_b)
-{
-    const struct origin *a = origins_find(&explain->origins, here);
-    const struct origin *b = origins_find(&explain->origins, there);
-    return a && b && !hash_equal(&a->action, &b->action) &&
-           explain_load(explain, &a->action, ret_a, NULL) == 0 &&
-           explain_load(explain, &b->action, ret_b, NULL) == 0 &&
-           !strcmp(ret_a->action.kind, ret_b->action.kind);
-}
 
 /* "dataset 0123456789abcdef" of an input, else the value as it is. */
 static void show(struct explain *explain, const char *value, bool input, char *ret, size_t size)
@@ -272,26 +345,22 @@ static void tell_given(struct explain *explain, json_t *answer, const struct has
 }
 
 /* Follow the first input that differs to where something else does. */
-static void tell_cause(struct explain *explain, json_t *answer, const struct explained *here,
-                       const struct explained *there, uint32_t input)
+static void tell_cause(struct explain *explain, json_t *answer, struct hash here,
+                       struct hash there)
 {
-    struct explained a = {0}, b = {0};
-    struct hash left = here->action.inputs[input], right = there->action.inputs[input];
+    struct maker a = {0}, b = {0};
     char x[EXPLAIN_NAME_SIZE], y[EXPLAIN_NAME_SIZE];
-    for (uint32_t steps = 1; steps < STEPS_MAX; steps++) {
+    bool more = true;
+    for (uint32_t steps = 1; more && steps < STEPS_MAX; steps++) {
         struct difference difference = {.fields = json_array()};
-        explained_done(&a);
-        explained_done(&b);
-        bool loaded = load_makers(explain, &left, &right, &a, &b);
-        if (loaded)
+        bool made = load_makers(explain, &here, &there, &a, &b);
+        if (made)
             compare_keys(&difference, &a.action, &b.action);
-        bool input_alone = loaded && difference.n == difference.n_inputs &&
-                           difference.n_inputs > 0 &&
-                           difference.first_input < a.action.n_inputs &&
-                           difference.first_input < b.action.n_inputs;
-        if (!loaded) {
-            tell_given(explain, answer, &left, &right, steps - 1);
-        } else if (!input_alone) {
+        more = made && difference.n == difference.n_inputs &&
+               first_inputs(&difference, &a.action, &b.action, &here, &there);
+        if (!made) {
+            tell_given(explain, answer, &here, &there, steps - 1);
+        } else if (!more) {
             explain_tell(answer,
                          "That is because %u step%s before, %s here differs from %s:", steps,
                          steps == 1 ? "" : "s", explain_name(explain, &a.id, x),
@@ -299,46 +368,41 @@ static void tell_cause(struct explain *explain, json_t *answer, const struct exp
             tell_fields(explain, answer, difference.fields,
                         difference.n == difference.n_inputs);
             (void)json_object_set(answer, "cause", difference.fields);
-        } else {
-            left = a.action.inputs[difference.first_input];
-            right = b.action.inputs[difference.first_input];
         }
         json_decref(difference.fields);
-        if (!input_alone)
-            break;
     }
-    explained_done(&a);
-    explained_done(&b);
+    action_done(&a.action);
+    action_done(&b.action);
 }
 
 /* ---- the answer ---- */
 
 static void tell_nearest(struct explain *explain, json_t *answer, const struct explained *task,
-                         const struct hash *nearest, uint32_t near)
+                         const struct nearest *nearest)
 {
-    struct explained other = {0};
+    struct action other = {0};
     struct difference difference = {.fields = json_array()};
+    struct hash here, there;
     uint64_t made_ms = 0, sequence = 0;
     char name[EXPLAIN_NAME_SIZE], time[EVENT_TIME_SIZE], hex[HASH_HEX_SIZE];
-    if (explain_load(explain, nearest, &other, NULL) == 0)
-        compare_keys(&difference, &task->action, &other.action);
-    bool made = other.has_result && explain_made(explain, nearest, &made_ms, &sequence);
+    if (explain_action(explain, &nearest->id, &other, NULL) == 0)
+        compare_keys(&difference, &task->action, &other);
+    bool made = nearest->has_result && explain_made(explain, &nearest->id, &made_ms, &sequence);
     explain_tell(answer, "Nearest to its key is that of %s (%s%s), %u field%s apart:",
-                 explain_name(explain, nearest, name),
-                 made               ? "result since "
-                 : other.has_result ? "with a result"
-                                    : "without a result",
+                 explain_name(explain, &nearest->id, name),
+                 made                  ? "result since "
+                 : nearest->has_result ? "with a result"
+                                       : "without a result",
                  made ? event_time(made_ms, time) : "", difference.n,
                  difference.n == 1 ? "" : "s");
     tell_fields(explain, answer, difference.fields, true);
-    if (difference.n_inputs && difference.first_input < task->action.n_inputs &&
-        difference.first_input < other.action.n_inputs)
-        tell_cause(explain, answer, task, &other, difference.first_input);
-    if (near > 1)
-        explain_tell(answer, "%u other actions are as near.", near - 1);
-    (void)json_object_set_new(answer, "nearest", json_string(hash_hex(nearest, hex)));
+    if (first_inputs(&difference, &task->action, &other, &here, &there))
+        tell_cause(explain, answer, here, there);
+    if (nearest->n > 1)
+        explain_tell(answer, "%u others have as few fields apart.", nearest->n - 1);
+    (void)json_object_set_new(answer, "nearest", json_string(hash_hex(&nearest->id, hex)));
     (void)json_object_set_new(answer, "differs", difference.fields);
-    explained_done(&other);
+    action_done(&other);
 }
 
 /* A result is recorded, but what it names is not all there: it counts as none. */
@@ -355,11 +419,11 @@ static void tell_damage(struct explain *explain, json_t *answer, const struct ex
 json_t *explain_key(struct explain *explain, const struct explained *task)
 {
     json_t *answer = json_object();
-    struct hash nearest;
-    uint32_t near;
+    struct nearest nearest;
     tell_damage(explain, answer, task);
-    if (find_nearest(explain, task, &nearest, &near))
-        tell_nearest(explain, answer, task, &nearest, near);
+    find_nearest(explain, task, &nearest);
+    if (nearest.n > 0)
+        tell_nearest(explain, answer, task, &nearest);
     else
         explain_tell(
             answer,
