@@ -283,7 +283,8 @@ int cmd_verify(int argc, char **argv)
     if (rc == 0 && options.percent > 0)
         rc = recompute(store, &options.common, verify.executed.items, verify.executed.n,
                        options.percent, options.seed, &recomputed, &err);
-    if (rc == 0 || recomputed.items) /* stopped in the middle: what is known already */
+    bool told = rc == 0 || recomputed.items;
+    if (told) /* stopped in the middle: what is known already */
         print_end(&verify, &recomputed);
     bool wrong = verify.n_findings + recomputed_findings(&recomputed) > 0;
     bool partly = recomputed_refused(&recomputed) > 0;
@@ -294,6 +295,6 @@ int cmd_verify(int argc, char **argv)
     buf_done(&verify.bytes);
     json_decref(verify.findings);
     if (rc)
-        return cli_fail("verify", &err, false);
+        return cli_fail("verify", &err, options.common.json && !told);
     return wrong ? EXIT_FAILED : partly ? EXIT_PARTLY : EXIT_DONE;
 }

@@ -158,6 +158,20 @@ static void on_status(struct sim_client *client, struct span text)
     json_decref(root);
 }
 
+static void on_explain(struct sim_client *client, const struct message_explain *explain)
+{
+    static const char *const states[] = {"ready",  "waiting",    "held",
+                                         "leased", "persisting", "absent"};
+    json_t *root = json_loadb((const char *)explain->json.data, explain->json.size, 0, NULL);
+    const char *state = json_string_value(json_object_get(root, "state"));
+    bool known = false;
+    for (size_t i = 0; state && i < sizeof states / sizeof states[0]; i++)
+        known = known || !strcmp(state, states[i]);
+    if (!known)
+        sim_fail(client->sim, "the broker explains a task with no state that it can have");
+    json_decref(root);
+}
+
 /* ---- pausing and resuming ---- */
 
 static void on_ordered(struct sim_client *client, const struct message_ordered *ordered)
@@ -209,6 +223,8 @@ void sim_client_frame(struct sim_client *client, struct span frame)
     }
     if (message.type == MESSAGE_TYPE_status)
         on_status(client, message.status.json);
+    if (message.type == MESSAGE_TYPE_explain)
+        on_explain(client, &message.explain);
     if (message.type == MESSAGE_TYPE_ordered)
         on_ordered(client, &message.ordered);
     if (message.type == MESSAGE_TYPE_events && message.events.from == client->next) {
@@ -272,6 +288,16 @@ static bool pick_task(struct sim_client *client, char ret[HASH_HEX_SIZE])
     return found;
 }
 
+/* Whatever it is busy with, it tells where a task stands. */
+static void ask_why(struct sim_client *client)
+{
+    struct message message = {.type = MESSAGE_TYPE_explain_get};
+    char hex[HASH_HEX_SIZE];
+    if (client->sim->faults.audit && rng_below(&client->audits, 4) == 0 &&
+        pick_task(client, hex) && hash_parse(hex, &message.explain_get.task, NULL) == 0)
+        say(client, CHANNEL_CONTROL, &message);
+}
+
 static void ask_audit(struct sim_client *client)
 {
     struct message message = {.type = MESSAGE_TYPE_order, .order = {.verb = ORDER_AUDIT}};
@@ -295,6 +321,7 @@ void sim_client_step(struct sim_client *client)
     if (client->submitted) {
         say_wish(client);
         ask_audit(client);
+        ask_why(client);
         message = (struct message){.type = MESSAGE_TYPE_status_get,
                                    .status_get = {.campaign = client->id}};
         say(client, CHANNEL_CONTROL, &message);
