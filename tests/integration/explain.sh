@@ -113,13 +113,29 @@ says "$score" '^  4\. .*: ok; because an operator let it out of quarantine'
 says "$encode" '^  1\. .*: ok$'
 
 # ---- the same with another learning rate: what differs is named, however far before ----
+kill -STOP $worker
 submit -S denoiser.learning_rate=0.002
+for ((try = 0; try < 100; try++)); do
+    "$wyckmill" status | grep -q ', [1-9] leased' && break
+    sleep 0.1
+done
+sleep 0.5 # until it is in the log
+kill -KILL $broker
+wait $broker 2>/dev/null
+says small 'train-step [0-9a-f]*: No broker runs'
+start_broker
+kill -CONT $worker
 wait_end
 says "$encode" "Campaign 'small' was submitted later and took the result from the cache"
 for id in $(tasks train-step); do
     "$wyckmill" explain "$id" | grep -q 'learning_rate: 0.002 here, 0.001 there' && train=$id
 done
 [ -n "${train:-}" ] || fail "no train-step tells of its learning rate"
+for id in $(tasks train-step); do
+    "$wyckmill" explain "$id" | grep -q 'because the broker was started anew while it ran' && again=$id
+done
+[ -n "${again:-}" ] || fail "no train-step tells of the broker's end"
+says "$again" '^  1\. .*: no end is known: the broker ended before'
 says "$train" '(result since 2.*Z), [12] field'
 "$wyckmill" export small --out "$folder/out" >/dev/null 2>&1
 rank=$("$wyckmill" explain "$(ids "$folder/out" | sed -n 2p)" --json | grep -o '"task": "[0-9a-f]*"' | head -n 1 | cut -d '"' -f 4)
@@ -132,13 +148,25 @@ for id in $("$wyckmill" ls checkpoint | cut -c 1-64); do
     "$wyckmill" explain "$id" | grep -q 'gc frees it: a checkpoint of campaign' && checkpoint=$id
 done
 [ -n "${checkpoint:-}" ] || fail "no checkpoint would be freed"
-"$wyckmill" gc --grace 0 >/dev/null || fail gc
+"$wyckmill" gc --grace 0 >/dev/null 2>&1 || fail gc
 says "$checkpoint" 'gc freed it. train-step [0-9a-f]*, of campaign small makes it again'
 says "$("$wyckmill" ls source | head -n 1 | cut -c 1-20)" 'ref campaigns/small -> campaign [0-9a-f]* -> source'
 says "$rank" '-> action of its plan'
 says "$("$wyckmill" ls dataset | head -n 1 | cut -c 1-20)" '-> assemble [0-9a-f]* -> output'
 says small 'ref campaigns/small names it'
-"$wyckmill" verify small --recompute 100% >/dev/null 2>>"$folder/log" || fail "recompute"
+kill -STOP $worker
+"$wyckmill" verify small --recompute 100% >/dev/null 2>>"$folder/log" &
+verify=$!
+for ((try = 0; try < 20; try++)); do
+    for id in $(tasks train-step); do
+        "$wyckmill" explain "$id" >"$folder/said" 2>>"$folder/log"
+        grep -q 'It waits for an input that gc freed: train-step [0-9a-f]* makes it again and is' "$folder/said" && break 2
+    done
+done
+[ $try -lt 20 ] || fail "no train-step waits for its checkpoint: $(cat "$folder/said")"
+grep -q 'being computed again to compare' "$folder/said" || fail "no word of the audit: $(cat "$folder/said")"
+kill -CONT $worker
+wait $verify || fail "recompute"
 says "$rank" 'because to compare (verify --recompute)'
 says "$rank" 'audited: equal'
 leave
