@@ -223,7 +223,8 @@ static void hear_a(struct link *link, void *socket, enum message_type type, stru
     }
 }
 
-static void hello(struct link *link, const char *kinds_text, uint32_t slots)
+static void hello_as(struct link *link, const char *kinds_text, const char *profile,
+                     uint32_t slots)
 {
     struct message message = {.type = MESSAGE_TYPE_hello,
                               .hello = {.boot = (uint64_t)getpid() ^ (uintptr_t)link->zmq,
@@ -231,11 +232,16 @@ static void hello(struct link *link, const char *kinds_text, uint32_t slots)
                                         .credit = slots}};
     message_text_set(&message.hello.name, "test:1");
     message_text_set(&message.hello.kinds, kinds_text);
-    message_text_set(&message.hello.profile, "profile");
+    message_text_set(&message.hello.profile, profile);
     say(link->control, &message);
     hear_a(link, link->control, MESSAGE_TYPE_welcome, &message);
     link->epoch = message.welcome.epoch;
     assert_string_equal(message.welcome.bulk.text, "");
+}
+
+static void hello(struct link *link, const char *kinds_text, uint32_t slots)
+{
+    hello_as(link, kinds_text, "profile", slots);
 }
 
 /* Kinds as HELLO names them, in the revisions of this build. */
@@ -1090,6 +1096,11 @@ static void test_broker__audit_compares_what_is_computed_for_it(void **state)
     (void)take_lease(&link, &action);
     assert_int_equal(order(&link, ORDER_CANCEL, hex, ""), 1);
     hear_a(&link, link.control, MESSAGE_TYPE_revoke, &message);
+    hello_as(&link, encode_kind(), "another", 1);
+    assert_int_equal(
+        order(&link, ORDER_AUDIT, hex, "no worker here has its numerics profile, profile"), 0);
+    hello(&link, "knit@1", 1);
+    assert_int_equal(order(&link, ORDER_AUDIT, hex, "no worker here runs 'encode'"), 0);
     assert_int_equal(broker_end(bench, SIGTERM), 0);
 
     struct store *store;
