@@ -122,8 +122,9 @@ void campaigns_result(struct shell *shell, const struct hash *task, uint32_t sha
         return;
     }
     recover_done(shell, task);
-    uint32_t end = shared ? shell->n_campaigns : share + 1;
-    for (uint32_t i = shared ? 0 : share; i < end; i++) {
+    bool any = shared || share >= shell->n_campaigns; /* audits have a share as well */
+    uint32_t end = any ? shell->n_campaigns : share + 1;
+    for (uint32_t i = any ? 0 : share; i < end; i++) {
         struct campaign_run *run = &shell->campaigns[i];
         if (!wills_want(run, task))
             continue;
@@ -135,6 +136,7 @@ void campaigns_result(struct shell *shell, const struct hash *task, uint32_t sha
 
 void campaigns_failed(struct shell *shell, const struct hash *task, const char *why)
 {
+    audit_failed(shell, task, why);
     recover_failed(shell, task, why);
     for (uint32_t i = 0; i < shell->n_campaigns; i++) {
         struct campaign_run *run = &shell->campaigns[i];

@@ -595,7 +595,7 @@ static int on_task_add(struct broker_core *core, const struct broker_event *even
     if (core->tasks.n >= BROKER_TASKS_MAX)
         return err_set(err, ERR_FULL, "%d tasks are queued, no more fit", BROKER_TASKS_MAX);
     uint32_t class = 0;
-    int rc = class_find(core, event->kind, event->profile_id, 0, &class, err);
+    int rc = class_find(core, event->kind, event->profile_id, event->avoid, &class, err);
     if (rc)
         return rc;
 
@@ -605,6 +605,7 @@ static int on_task_add(struct broker_core *core, const struct broker_event *even
     core->classes[class]->n_tasks++;
     task->priority = event->priority;
     task->share = event->share;
+    task->attempt = event->attempt;
     task->sequence = core->sequence++;
     core->states[TASK_FREE]++; /* balances state_set */
     task->held = event->held;

@@ -53,11 +53,11 @@ enum {
     BROKER_TASKS_MAX = 4 << 20,
     BROKER_CREDIT_MAX = 64, /* leases in flight per worker */
     BROKER_KINDS_MAX = 32,
-    BROKER_SHARES_MAX = 1024,
-    BROKER_CLASSES_MAX = 1024, /* different (kind, profile) of tasks in one run */
-    BROKER_PREFETCH_MS = 200,  /* mean time per task up to which leases go out in advance */
-    BROKER_PROOF = 4,          /* weight of a proof against a worker; a good result weighs -1 */
-    BROKER_GUILT_MAX = 16,     /* then it is drained */
+    BROKER_SHARES_MAX = 1024 + 1, /* campaigns, and audits */
+    BROKER_CLASSES_MAX = 1024,    /* different (kind, profile) of tasks in one run */
+    BROKER_PREFETCH_MS = 200,     /* mean time per task up to which leases go out in advance */
+    BROKER_PROOF = 4,      /* weight of a proof against a worker; a good result weighs -1 */
+    BROKER_GUILT_MAX = 16, /* then it is drained */
     BROKER_TICK_WORK_MAX = 256, /* timers handled per event; the rest at the next TICK */
     BROKER_BLOBS_MAX = 3,       /* inputs of a task that are looked at */
 };
@@ -85,10 +85,11 @@ enum attempt_end {
 const char *attempt_end_text(enum attempt_end end);
 
 enum broker_event_type {
-    BROKER_EVENT_TICK,     /* now_ms only */
-    BROKER_EVENT_TASK_ADD, /* task, kind, profile_id, share, priority, held, shared; again: the
-                              higher priority, with its share, counts, and unless `held` it is
-                              released */
+    BROKER_EVENT_TICK,        /* now_ms only */
+    BROKER_EVENT_TASK_ADD,    /* task, kind, profile_id, share, priority, held, shared, attempt
+                                 (the next one comes after it), avoid, blobs; again: the higher
+                                 priority, with its share, counts, and unless `held` it is
+                                 released */
     BROKER_EVENT_TASK_CANCEL, /* task: no longer wanted; unknown or persisting: no effect */
     BROKER_EVENT_TASK_HOLD, /* task: no new attempt until it is released; unknown: no effect */
     BROKER_EVENT_TASK_RELEASE, /* task: wanted again; unknown or not held: no effect */
@@ -130,9 +131,11 @@ struct broker_event {
                             weight: each step doubles it, from -8 to 8 */
     struct broker_blob blobs[BROKER_BLOBS_MAX]; /* TASK_ADD: its largest inputs; RESULT, when
                             the end is ATTEMPT_OK: outputs, which the worker keeps */
-    bool held;    /* TASK_ADD: it begins held; no effect on one that is there */
-    bool shared;  /* TASK_ADD: others than the share may want it as well */
-    bool drained; /* WORKER_READY: it was told to leave */
+    uint32_t avoid; /* TASK_ADD: number of a worker plus 1, which gets it only when no other
+                       can; 0: none. No effect on one that is there */
+    bool held;      /* TASK_ADD: it begins held; no effect on one that is there */
+    bool shared;    /* TASK_ADD: others than the share may want it as well */
+    bool drained;   /* WORKER_READY: it was told to leave */
 };
 
 enum broker_action_type {
@@ -213,6 +216,40 @@ enum broker_task_state {
 };
 int broker_core_task(const struct broker_core *core, const struct hash *task,
                      enum broker_task_state *ret, struct err *err);
+
+/* Who could run a task: how many workers are left after each condition in turn. */
+struct broker_fit {
+    uint32_t workers; /* all */
+    uint32_t kind;    /* that run its kind */
+    uint32_t profile; /* and have its numerics profile */
+    uint32_t open;    /* and get new tasks: neither silent nor drained */
+    bool room;        /* one of these has room for another lease */
+};
+void broker_core_fit(const struct broker_core *core, uint32_t kind, uint32_t profile_id,
+                     struct broker_fit *ret);
+
+/* All about a task in the queue. */
+enum { BROKER_WHY_LEASES = 4, BROKER_WHY_BEFORE = 10000 };
+struct broker_why {
+    enum broker_task_state state;
+    uint32_t share, attempt; /* attempt: the last one handed out */
+    int32_t priority;
+    uint32_t crashes, crashed_on[BROKER_CRASHES_MAX]; /* workers */
+    uint64_t ready_ms;                                /* WAITING: the end of its backoff */
+    uint32_t avoid;                                   /* as in TASK_ADD; 0: none */
+    uint32_t before; /* READY: tasks of its share that ask for the same workers and come first;
+                        BROKER_WHY_BEFORE: or more */
+    uint64_t ready;  /* all ready tasks */
+    struct broker_fit fit;
+    struct {
+        uint32_t worker, attempt;
+        uint64_t begin_ms;
+    } leases[BROKER_WHY_LEASES]; /* the last ones */
+    uint32_t n_leases;
+};
+/* Errors: ERR_NOT_FOUND. */
+int broker_core_why(const struct broker_core *core, const struct hash *task,
+                    struct broker_why *ret, struct err *err);
 
 /* When TICK is next needed (a lease, worker or backoff ends); UINT64_MAX: never. */
 uint64_t broker_core_deadline_ms(const struct broker_core *core);

@@ -117,6 +117,7 @@ static void do_persist(struct shell *shell, const struct broker_action *action,
         shell_store_failed(shell, &err);
     record_attempt(shell, &action->task, action->attempt, ATTEMPT_OK,
                    worker_name(shell, action->worker), report->outcome);
+    audit_result(shell, report->result, action->attempt, worker_name(shell, action->worker));
     mem_reserve(shell->persisting, shell->persisting_capacity, shell->n_persisting + 1);
     shell->persisting[shell->n_persisting++] =
         (struct persisting){.task = action->task,
@@ -167,6 +168,10 @@ static void do_quarantine(struct shell *shell, const struct broker_action *actio
                           struct cause *cause)
 {
     char why[SENTENCE_SIZE], hex[HASH_HEX_SIZE];
+    if (audit_has(shell, &action->task)) { /* its result is there: nobody has to do without */
+        do_failed(shell, action, cause);
+        return;
+    }
     struct evidence evidence = {.end = attempt_end_text(action->end),
                                 .outcome = outcome_of(cause),
                                 .n_workers = BROKER_CRASHES_MAX};

@@ -39,7 +39,7 @@ struct collector {
     struct reach *reach;
     struct replay replay; /* of the campaign that is marked: its planner forgets */
     struct reach_refs refs;
-    size_t next_ref, next_task;
+    size_t next_ref, next_task, next_audit;
     uint32_t next_campaign, cursor;
 };
 
@@ -57,7 +57,7 @@ static void drop_marks(struct collector *collector)
     collector->reach = NULL;
     replay_close(&collector->replay);
     collector->gc = NULL;
-    collector->refs.n = collector->next_ref = collector->next_task = 0;
+    collector->refs.n = collector->next_ref = collector->next_task = collector->next_audit = 0;
     collector->next_campaign = collector->cursor = 0;
 }
 
@@ -241,14 +241,15 @@ static int mark_plans(struct shell *shell, struct err *err)
     return 0;
 }
 
-/* Tasks that bring back what was freed. */
+/* Tasks that bring back what was freed, and those that are computed again. */
 static int mark_tasks(struct shell *shell, struct err *err)
 {
     struct collector *collector = shell->collector;
     struct hash task;
     (void)err;
     for (int i = 0; i < MARKS_PER_ROUND; i++) {
-        if (!recover_next(shell, &collector->next_task, &task)) {
+        if (!recover_next(shell, &collector->next_task, &task) &&
+            !audit_next(shell, &collector->next_audit, &task)) {
             collector->phase = GC_SWEEPS;
             return 0;
         }

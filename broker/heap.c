@@ -98,3 +98,25 @@ const struct heap_entry *heap_at(const struct heap *heap, uint32_t i)
 {
     return entry_at(heap, i);
 }
+
+const struct heap_entry *heap_key(const struct heap *heap, uint32_t item)
+{
+    return entry_at(heap, *heap->position(heap->context, item));
+}
+
+/* Below an entry that does not come before the item nothing does. */
+uint32_t heap_count_before(const struct heap *heap, uint32_t item, uint32_t limit)
+{
+    uint32_t open[64] = {0}; /* at most one sibling per level waits */
+    uint32_t n_open = heap->n ? 1 : 0, n = 0;
+    const struct heap_entry *entry = heap_key(heap, item);
+    while (n_open && n < limit) {
+        uint32_t index = open[--n_open];
+        if (!heap_before(entry_at(heap, index), entry))
+            continue;
+        n++;
+        for (uint32_t child = 2 * index + 1; child <= 2 * index + 2 && child < heap->n; child++)
+            open[n_open++] = child;
+    }
+    return n;
+}

@@ -38,6 +38,11 @@ const struct heap_entry *heap_top(const struct heap *heap);
 
 /* Entry i < n, in no order but that entry 0 is the smallest and early ones tend to be small. */
 const struct heap_entry *heap_at(const struct heap *heap, uint32_t i);
+/* The entry of `item`, which must be in this heap. Borrowed until the next change. */
+const struct heap_entry *heap_key(const struct heap *heap, uint32_t item);
+/* How many entries come before `item`, which must be in this heap; counting ends at `limit`.
+ * O(answer). */
+uint32_t heap_count_before(const struct heap *heap, uint32_t item, uint32_t limit);
 
 /* Is the key of `a` smaller? */
 bool heap_before(const struct heap_entry *a, const struct heap_entry *b);

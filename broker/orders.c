@@ -1,9 +1,10 @@
-/* What operators ask for: cancel, pause, resume, drain, retry. See shell.h. What an order
- * changes is durable before it is answered. */
+/* What operators ask for: cancel, pause, resume, drain, retry, audit. See shell.h. What an
+ * order changes is durable before it is answered; an audit is not remembered. */
 #include "broker/shell.h"
 
 #include "proto/order.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -31,6 +32,10 @@ static int cancel_task(struct shell *shell, const char *prefix, uint64_t *ret_ta
     struct hash task;
     enum broker_task_state state;
     int rc = campaigns_find_task(shell, prefix, &task, err);
+    if (rc == ERR_NOT_FOUND) {
+        *ret_tasks = 1;
+        return audit_cancel(shell, prefix, err);
+    }
     if (rc == 0)
         rc = broker_core_task(shell->core, &task, &state, err);
     if (rc == 0 && state == BROKER_TASK_PERSISTING)
@@ -131,22 +136,38 @@ static int order_retry(struct shell *shell, const char *target, uint64_t *ret_ta
     return rc;
 }
 
+/* "TASK WORKER": the worker is not to be used while there is another one. */
+static int order_audit(struct shell *shell, const char *target, uint64_t *ret_tasks,
+                       struct err *err)
+{
+    char hex[HASH_HEX_SIZE];
+    struct hash task;
+    size_t n = strcspn(target, " ");
+    (void)snprintf(hex, sizeof hex, "%.*s", (int)n, target);
+    if (n != HASH_HEX_SIZE - 1 || hash_parse(hex, &task, NULL))
+        return err_set(err, ERR_INVALID, "'%.70s' is no task's id", target);
+    *ret_tasks = 1;
+    return audit_begin(shell, &task, target + n + (target[n] == ' '), err);
+}
+
 static int (*const verbs[])(struct shell *, const char *, uint64_t *, struct err *) = {
     [ORDER_CANCEL] = order_cancel, [ORDER_PAUSE] = order_pause, [ORDER_RESUME] = order_resume,
-    [ORDER_DRAIN] = order_drain,   [ORDER_RETRY] = order_retry,
+    [ORDER_DRAIN] = order_drain,   [ORDER_RETRY] = order_retry, [ORDER_AUDIT] = order_audit,
 };
 
 void orders_handle(struct shell *shell, struct span peer, const struct message_order *order)
 {
     struct message answer = {.type = MESSAGE_TYPE_ordered,
                              .ordered = {.verb = order->verb, .target = order->target}};
-    struct err err = {0};
-    if (order->verb >= ORDER_VERB_COUNT)
-        (void)err_set(&err, ERR_INVALID, "order %u is not known here", order->verb);
-    else
-        (void)verbs[order->verb](shell, order->target.text, &answer.ordered.tasks, &err);
-    message_text_set(&answer.ordered.problem, err.text);
+    struct err err;
+    int rc = order->verb < ORDER_VERB_COUNT
+                 ? verbs[order->verb](shell, order->target.text, &answer.ordered.tasks, &err)
+                 : err_set(&err, ERR_INVALID, "order %u is not known here", order->verb);
+    if (rc) {
+        answer.ordered.tasks = rc == ERR_BUSY || rc == ERR_FULL;
+        message_text_set(&answer.ordered.problem, err.text);
+    }
     const struct campaign_run *run = campaigns_find(shell, order->target.text);
-    if (!run || !wills_answer_later(shell, run, peer, &answer))
+    if (rc || !run || !wills_answer_later(shell, run, peer, &answer))
         outbox_put(shell->control_out, peer, &answer);
 }

@@ -379,17 +379,20 @@ static int mark_campaign(struct reach *reach, const struct reach_ref *ref, struc
     return 0;
 }
 
+int reach_ref(struct reach *reach, const struct reach_ref *ref, struct err *err)
+{
+    store_gc_keep(reach->gc, &ref->id);
+    if (ref->quarantine)
+        reach_task(reach, &ref->task);
+    return ref->campaign ? mark_campaign(reach, ref, err) : 0;
+}
+
 static int mark_all(struct reach *reach, struct err *err)
 {
     struct reach_refs refs = {0};
     int rc = reach_refs(reach->store, &refs, err);
-    for (size_t i = 0; rc == 0 && i < refs.n; i++) {
-        store_gc_keep(reach->gc, &refs.items[i].id);
-        if (refs.items[i].quarantine)
-            reach_task(reach, &refs.items[i].task);
-        if (refs.items[i].campaign)
-            rc = mark_campaign(reach, &refs.items[i], err);
-    }
+    for (size_t i = 0; rc == 0 && i < refs.n; i++)
+        rc = reach_ref(reach, &refs.items[i], err);
     free(refs.items);
     return rc;
 }

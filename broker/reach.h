@@ -61,6 +61,8 @@ struct reach_refs {
     struct reach_ref *items;
     size_t n, capacity;
 };
+/* Mark all that the ref needs. Errors: as reach_gc. */
+int reach_ref(struct reach *reach, const struct reach_ref *ref, struct err *err);
 /* All refs of the store, appended. Caller frees ret->items. */
 int reach_refs(struct store *store, struct reach_refs *ret, struct err *err);
 

@@ -123,6 +123,23 @@ void record_task(struct shell *shell, const char *what, const struct hash *task,
     append(shell, &event);
 }
 
+void record_audited(struct shell *shell, const struct hash *task, const struct audited *audited)
+{
+    struct buf event = {0};
+    struct pack pack;
+    pack_init(&pack, &event);
+    pack_map(&pack, 8);
+    key_u64(&pack, "attempt", audited->attempt);
+    key_text(&pack, "end", audited->end);
+    key_u64(&pack, "epoch", shell->epoch);
+    key_text(&pack, "event", "audited");
+    key_text(&pack, "note", audited->note);
+    key_hash(&pack, "task", task);
+    key_u64(&pack, "time", shell_unix_ms(shell));
+    key_text(&pack, "worker", audited->worker);
+    append(shell, &event);
+}
+
 void record_worker(struct shell *shell, const char *what, const char *worker, const char *note)
 {
     struct buf event = {0};

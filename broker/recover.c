@@ -66,6 +66,16 @@ bool recover_wants(const struct shell *shell, const struct hash *task)
     return false;
 }
 
+bool recover_need(const struct shell *shell, const struct hash *task, uint32_t i,
+                  struct hash *ret)
+{
+    const struct held *held = find(shell, task);
+    if (!held || i >= held->n_needs)
+        return false;
+    *ret = held->needs[i];
+    return true;
+}
+
 bool recover_next(const struct shell *shell, size_t *cursor, struct hash *ret_task)
 {
     const struct recovery *recovery = shell->recovery;

@@ -262,12 +262,24 @@ static int read_result(const struct message_outcome *outcome, struct result *ret
     return rc;
 }
 
+static void send_ack(struct shell *shell, struct span id, const struct message_outcome *outcome)
+{
+    struct message message = {
+        .type = MESSAGE_TYPE_ack,
+        .ack = {.epoch = outcome->epoch, .task = outcome->task, .attempt = outcome->attempt}};
+    outbox_put(shell->control_out, id, &message);
+}
+
 static void on_outcome(struct shell *shell, struct span id, const struct message *message)
 {
     struct message_outcome outcome = message->outcome;
     const struct peer *peer = require_worker(shell, id, 0);
     if (!peer)
         return;
+    if (audit_predates(shell, &outcome)) { /* it is safe, and proves nothing now */
+        send_ack(shell, id, &outcome);
+        return;
+    }
     struct result result = {0};
     struct report report = {.outcome = &outcome};
     struct err err;
@@ -326,6 +338,17 @@ static void on_events_get(struct shell *shell, struct span id, const struct mess
     buf_done(&json);
 }
 
+static void on_explain_get(struct shell *shell, struct span id, const struct message *message)
+{
+    struct message answer = {.type = MESSAGE_TYPE_explain,
+                             .explain = {.task = message->explain_get.task}};
+    struct buf json = {0};
+    explain_print(shell, &answer.explain.task, &json);
+    answer.explain.json = buf_span(&json);
+    outbox_put(shell->control_out, id, &answer);
+    buf_done(&json);
+}
+
 static void on_order(struct shell *shell, struct span id, const struct message *message)
 {
     orders_handle(shell, id, &message->order);
@@ -365,6 +388,7 @@ static on_message *const handlers[CHANNEL_COUNT][MESSAGE_TYPE_COUNT] = {
             [MESSAGE_TYPE_submit] = on_submit,
             [MESSAGE_TYPE_status_get] = on_status_get,
             [MESSAGE_TYPE_order] = on_order,
+            [MESSAGE_TYPE_explain_get] = on_explain_get,
             [MESSAGE_TYPE_events_get] = on_events_get,
             [MESSAGE_TYPE_stop] = on_stop,
             [MESSAGE_TYPE_gc] = on_gc,
@@ -608,6 +632,7 @@ int shell_new(const struct broker_options *options, struct store *store, uint64_
     shell->submissions = submissions_new();
     shell->wills = wills_new();
     shell->collector = collector_new(store);
+    shell->audits = audits_new();
     shell->control_out = outbox_new(send_control, CONTROL_WAIT_BYTES, control_lost, shell);
     shell->bulk_out = outbox_new(send_bulk, BULK_WAIT_BYTES, bulk_lost, shell);
     int rc = record_quarantine_count(shell, &shell->quarantined, err);
@@ -632,6 +657,7 @@ void shell_free(struct shell *shell)
     wills_free(shell->wills);
     collector_free(shell->collector);
     recover_free(shell->recovery);
+    audits_free(shell->audits);
     store_close(shell->store);
     broker_core_free(shell->core);
     peers_free(shell->peers);

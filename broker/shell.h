@@ -1,8 +1,9 @@
 /* The broker's shell, shared by its files: loop.c (clock, signals), router.c (sockets), shell.c
  * (what peers say, rounds), effects.c (carrying out the core's actions), campaigns.c (plans),
  * submit.c (campaigns on their way in), wills.c (what is wanted of tasks, when it changes),
- * blobs.c (objects in parts), gc.c and recover.c (freeing, and getting back), records.c (event
- * log, quarantine), status.c. Nothing outside includes this. */
+ * blobs.c (objects in parts), gc.c and recover.c (freeing, and getting back), audit.c
+ * (computing again), records.c (event log, quarantine), status.c and explain.c. Nothing outside
+ * includes this. */
 #ifndef WYCKMILL_BROKER_SHELL_H
 #define WYCKMILL_BROKER_SHELL_H
 
@@ -18,11 +19,11 @@
 
 enum {
     CAMPAIGNS_MAX = 1024,
+    AUDIT_SHARE = CAMPAIGNS_MAX, /* of the core; campaigns have those before */
     PROFILES_MAX = 1024,
     BROKER_COMMIT_MS = 200,       /* longest wait of what nobody waits for */
     PLAN_ACTIONS_PER_ROUND = 128, /* planned or found in the cache; then the sockets' turn */
-    PLAN_UNCOMMITTED_MAX =
-        512, /* each costs a page of the index: so that no commit takes long */
+    PLAN_UNCOMMITTED_MAX = 256, /* each costs a page of the index; no commit shall take long */
     SENTENCE_SIZE = 480,
 };
 
@@ -57,6 +58,7 @@ struct submissions;
 struct wills;
 struct collector;
 struct recovery;
+struct audits;
 
 /* What the shell needs of the world. */
 struct ports {
@@ -90,6 +92,7 @@ struct shell {
     struct wills *wills;
     struct collector *collector;
     struct recovery *recovery; /* NULL: nothing to get back yet */
+    struct audits *audits;
 
     struct campaign_run *campaigns;
     uint32_t n_campaigns;
@@ -246,9 +249,33 @@ void recover_forget(struct shell *shell, const struct hash *task); /* cancelled 
 /* It waits for others or others for it; some task waits for it. */
 bool recover_holds(const struct shell *shell, const struct hash *task);
 bool recover_wants(const struct shell *shell, const struct hash *task);
+/* The i-th task that it waits for; false: there are fewer. */
+bool recover_need(const struct shell *shell, const struct hash *task, uint32_t i,
+                  struct hash *ret);
 /* Walk the held tasks: *cursor 0 at first; false at the end. */
 bool recover_next(const struct shell *shell, size_t *cursor, struct hash *ret_task);
 void recover_free(struct recovery *recovery);
+
+/* ---- audit.c ---- */
+struct audits *audits_new(void);
+void audits_free(struct audits *audits);
+/* Compute the task again, not on the worker named `avoid` while another can ("": nobody), and
+ * record whether the same came out. Again while it is under way: no effect. Errors: ERR_BUSY,
+ * ERR_FULL (another time); ERR_NOT_FOUND (no result, or an input is lost for good);
+ * ERR_UNSUPPORTED (no worker can). */
+int audit_begin(struct shell *shell, const struct hash *task, const char *avoid,
+                struct err *err);
+bool audit_has(const struct shell *shell, const struct hash *task);
+/* Is this the outcome of an attempt from before the audit that is under way? */
+bool audit_predates(const struct shell *shell, const struct message_outcome *outcome);
+/* The ends of an audit; of other tasks: no effect. */
+void audit_result(struct shell *shell, const struct result *result, uint32_t attempt,
+                  const char *worker);
+void audit_failed(struct shell *shell, const struct hash *task, const char *why);
+/* By the first digits. Errors: ERR_NOT_FOUND. */
+int audit_cancel(struct shell *shell, const char *prefix, struct err *err);
+/* Walk those under way: *cursor 0 at first; false at the end. */
+bool audit_next(const struct shell *shell, size_t *cursor, struct hash *ret_task);
 
 /* ---- orders.c ---- */
 void orders_handle(struct shell *shell, struct span peer, const struct message_order *order);
@@ -276,6 +303,13 @@ void record_task(struct shell *shell, const char *event, const struct hash *task
                  const char *note);
 void record_worker(struct shell *shell, const char *event, const char *worker,
                    const char *note);
+/* How an audit ended: "equal", "differs", "failed" or "cancelled". */
+struct audited {
+    uint32_t attempt;
+    const char *worker, *end, *note;
+};
+void record_audited(struct shell *shell, const struct hash *task,
+                    const struct audited *audited);
 /* Why a task is given up: how its last attempt ended, what was said of it, who tried. */
 struct evidence {
     const char *end;
@@ -304,6 +338,10 @@ int record_events(struct shell *shell, uint64_t from, struct buf *out, uint64_t 
                   struct err *err);
 /* How many there are. */
 int record_quarantine_count(struct shell *shell, uint64_t *ret, struct err *err);
+
+/* ---- explain.c ---- */
+/* Where the task stands, as JSON text, appended. */
+void explain_print(struct shell *shell, const struct hash *task, struct buf *out);
 
 /* ---- address.c ---- */
 int address_write(const struct shell *shell, struct err *err);

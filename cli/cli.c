@@ -64,6 +64,104 @@ int cli_parse(const struct argp *argp, int argc, char **argv, void *input)
     return rc ? EXIT_USAGE + 1 : 0;
 }
 
+/* ---- what commands have in common ---- */
+
+enum { KEY_KEYS = 0x1000 /* above all keys of the commands' own */ };
+
+static const struct argp_option store_rows[] = {
+    {"store", 's', "DIR", 0, "the store (default: $WYCKMILL_STORE or .wyckmill/store)", 0},
+    {0}};
+static const struct argp_option broker_rows[] = {
+    {"connect", 'c', "ADDR", 0, "the broker at this address (default: that of the store)", 0},
+    CLI_KEYS_OPTION(KEY_KEYS),
+    {0}};
+static const struct argp_option json_rows[] = {{"json", 'j', NULL, 0, "as JSON", 0}, {0}};
+
+struct common {
+    const struct cli_usage *usage;
+    struct cli_common *ret;
+    void *own;
+    int n_children;
+};
+
+static error_t parse_store(int key, char *arg, struct argp_state *state)
+{
+    struct cli_common *common = state->input;
+    if (key != 's')
+        return ARGP_ERR_UNKNOWN;
+    common->store = arg;
+    return 0;
+}
+
+static error_t parse_broker(int key, char *arg, struct argp_state *state)
+{
+    struct cli_common *common = state->input;
+    if (key != 'c' && key != KEY_KEYS)
+        return ARGP_ERR_UNKNOWN;
+    *(key == 'c' ? &common->connect : &common->keys) = arg;
+    return 0;
+}
+
+static error_t parse_json(int key, char *arg, struct argp_state *state)
+{
+    struct cli_common *common = state->input;
+    (void)arg;
+    if (key != 'j')
+        return ARGP_ERR_UNKNOWN;
+    common->json = true;
+    return 0;
+}
+
+/* The children in the order of cli_parse_usage: the command's own, then the common ones. */
+static error_t parse_common(int key, char *arg, struct argp_state *state)
+{
+    const struct common *common = state->input;
+    const struct cli_usage *usage = common->usage;
+    switch (key) {
+    case ARGP_KEY_INIT:
+        state->child_inputs[0] = common->own;
+        for (int i = 1; i < common->n_children; i++)
+            state->child_inputs[i] = common->ret;
+        return 0;
+    case ARGP_KEY_ARG:
+        if (!usage->word)
+            argp_error(state, "'%s' is one word too many", arg);
+        if (common->ret->word)
+            argp_error(state, "one %s at a time", usage->word);
+        common->ret->word = arg;
+        return 0;
+    case ARGP_KEY_END:
+        if (usage->word && usage->word[0] != '[' && !common->ret->word)
+            argp_error(state, "which %s?%s%s", usage->word, usage->hint ? " " : "",
+                       usage->hint ? usage->hint : "");
+        return 0;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+}
+
+int cli_parse_usage(const struct cli_usage *usage, int argc, char **argv,
+                    struct cli_common *ret_common, void *own)
+{
+    static const struct argp common_argps[] = {{.options = store_rows, .parser = parse_store},
+                                               {.options = broker_rows, .parser = parse_broker},
+                                               {.options = json_rows, .parser = parse_json}};
+    const struct argp own_argp = {.options = usage->rows, .parser = usage->parser};
+    struct argp_child children[5] = {{.argp = &own_argp}};
+    int n = 1;
+    for (int i = 0; i < 3; i++)
+        if (usage->common >> i & 1)
+            children[n++].argp = &common_argps[i];
+    const struct argp argp = {.parser = parse_common,
+                              .args_doc = usage->word,
+                              .doc = usage->doc,
+                              .children = children};
+    *ret_common = (struct cli_common){0};
+    return cli_parse(
+        &argp, argc, argv,
+        &(struct common){.usage = usage, .ret = ret_common, .own = own, .n_children = n});
+}
+
 double cli_symprec(struct argp_state *state, const char *text)
 {
     char *end;

@@ -26,9 +26,9 @@ enum cli_exit {
 typedef int cli_command(int argc, char **argv);
 
 cli_command cmd_backup, cmd_broker, cmd_cancel, cmd_compact, cmd_convert, cmd_dataset,
-    cmd_doctor, cmd_drain, cmd_encode, cmd_events, cmd_export, cmd_fsck, cmd_gc, cmd_keygen,
-    cmd_label, cmd_lineage, cmd_ls, cmd_pause, cmd_resume, cmd_retry, cmd_run, cmd_show,
-    cmd_slot, cmd_spacegroup, cmd_status, cmd_submit, cmd_top, cmd_verify, cmd_worker;
+    cmd_doctor, cmd_drain, cmd_encode, cmd_events, cmd_explain, cmd_export, cmd_fsck, cmd_gc,
+    cmd_keygen, cmd_label, cmd_lineage, cmd_ls, cmd_pause, cmd_resume, cmd_retry, cmd_run,
+    cmd_show, cmd_slot, cmd_spacegroup, cmd_status, cmd_submit, cmd_top, cmd_verify, cmd_worker;
 
 /* "wyckmill COMMAND: sentence" and the hint on its own line, to stderr; with `json`, the object
  * {"error":{"code","message","hint"}} on stdout. Returns the exit code that fits the error. */
@@ -47,6 +47,31 @@ double cli_symprec(struct argp_state *state, const char *text);
         "keys", (key), "DIR", 0,                                                               \
             "own key pair, and broker.key, the broker's (default: $" KEYS_ENVIRONMENT ")", 0   \
     }
+
+/* ---- what commands that read a store or ask a broker have in common ---- */
+enum {
+    CLI_STORE = 1,  /* --store */
+    CLI_BROKER = 2, /* --connect, --keys */
+    CLI_JSON = 4,   /* --json */
+};
+
+struct cli_common {
+    const char *store, *connect, *keys, *word;
+    bool json;
+};
+
+struct cli_usage {
+    unsigned common;  /* CLI_... */
+    const char *word; /* the one argument, "ID"; in [] it may be left out; NULL: none */
+    const char *hint; /* behind "which ID?"; may be NULL */
+    const char *doc;
+    const struct argp_option *rows; /* options of the command's own, and their parser, which */
+    argp_parser_t parser;           /* gets `own`; may be NULL */
+};
+
+/* As cli_parse. */
+int cli_parse_usage(const struct cli_usage *usage, int argc, char **argv,
+                    struct cli_common *ret_common, void *own);
 
 /* ---- progress on stderr: a bar on a terminal, a line every 10 s otherwise ---- */
 struct cli_progress {

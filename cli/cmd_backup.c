@@ -7,57 +7,28 @@
 
 #include <jansson.h>
 
-struct options {
-    const char *store, *to;
-    bool json;
-};
-
-static error_t parse(int key, char *arg, struct argp_state *state)
-{
-    struct options *options = state->input;
-    switch (key) {
-    case 's':
-        options->store = arg;
-        return 0;
-    case 'j':
-        options->json = true;
-        return 0;
-    case ARGP_KEY_ARG:
-        if (options->to)
-            argp_error(state, "one DIR at a time");
-        options->to = arg;
-        return 0;
-    case ARGP_KEY_END:
-        if (!options->to)
-            argp_error(state, "to which DIR?");
-        return 0;
-    default:
-        return ARGP_ERR_UNKNOWN;
-    }
-}
-
 static void note(void *context, const char *sentence)
 {
     (void)context;
     (void)fprintf(stderr, "%s\n", sentence);
 }
 
-static int copy(const struct options *options, struct err *err)
+static int copy(const struct cli_common *options, struct err *err)
 {
     cleanup(store_close_ptr) struct store *store = NULL;
     int rc = find_store_open(options->store, &store, err);
-    return rc ? rc : store_backup(store, options->to, err);
+    return rc ? rc : store_backup(store, options->word, err);
 }
 
-static int check(const struct options *options, struct store_check *ret, struct err *err)
+static int check(const struct cli_common *options, struct store_check *ret, struct err *err)
 {
     cleanup(store_close_ptr) struct store *store = NULL;
-    int rc = store_open(options->to, STORE_READ, &store, err);
+    int rc = store_open(options->word, STORE_READ, &store, err);
     if (rc == 0)
         rc = store_fsck(store, note, NULL, ret, err);
     if (rc == 0 && ret->damaged + ret->dangling > 0) {
         (void)err_set(err, ERR_CORRUPT, "the copy in '%s' is as damaged as the store",
-                      options->to);
+                      options->word);
         rc = err_hint(err, "wyckmill fsck --repair mends either (with no broker running)");
     }
     return rc;
@@ -65,21 +36,16 @@ static int check(const struct options *options, struct store_check *ret, struct 
 
 int cmd_backup(int argc, char **argv)
 {
-    static const struct argp_option rows[] = {
-        {"store", 's', "DIR", 0, "the store (default: $WYCKMILL_STORE or .wyckmill/store)", 0},
-        {"json", 'j', NULL, 0, "one JSON object", 0},
-        {0}};
-    const struct argp argp = {
-        .options = rows,
-        .parser = parse,
-        .args_doc = "DIR",
+    static const struct cli_usage usage = {
+        .common = CLI_STORE | CLI_JSON,
+        .word = "DIR",
         .doc = "Copy the store to the new folder DIR, without its free space, and check the "
                "copy. A broker may run meanwhile; the copy is of one moment. DIR is a store: "
                "--store DIR works on it."};
-    struct options options = {0};
+    struct cli_common options;
     struct store_check found = {0};
     struct err err = {0};
-    int rc = cli_parse(&argp, argc, argv, &options);
+    int rc = cli_parse_usage(&usage, argc, argv, &options, NULL);
     if (rc)
         return rc - 1;
     rc = copy(&options, &err);
@@ -93,7 +59,7 @@ int cmd_backup(int argc, char **argv)
                      (unsigned long long)found.results);
     else
         (void)printf("copied to %s and checked: %llu objects (%llu bytes), %llu results\n",
-                     options.to, (unsigned long long)found.objects,
+                     options.word, (unsigned long long)found.objects,
                      (unsigned long long)found.bytes, (unsigned long long)found.results);
     return EXIT_DONE;
 }

@@ -13,12 +13,10 @@
 
 enum { FOLLOW_MS = 500, BATCH_BYTES = 256 << 10 };
 
-enum { KEY_KEYS = 256 };
-
 struct options {
-    const char *connect, *keys, *store;
+    struct cli_common common;
     uint64_t from;
-    bool follow, json;
+    bool follow;
 };
 
 static error_t parse(int key, char *arg, struct argp_state *state)
@@ -26,15 +24,6 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     struct options *options = state->input;
     char *end = NULL;
     switch (key) {
-    case 'c':
-        options->connect = arg;
-        return 0;
-    case KEY_KEYS:
-        options->keys = arg;
-        return 0;
-    case 's':
-        options->store = arg;
-        return 0;
     case 'f':
         options->follow = true;
         return 0;
@@ -43,12 +32,6 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         options->from = strtoull(arg, &end, 10);
         if (*end || end == arg || *arg == '-' || errno)
             argp_error(state, "--from wants a sequence number, not '%s'", arg);
-        return 0;
-    case 'j':
-        options->json = true;
-        return 0;
-    case ARGP_KEY_ARG:
-        argp_error(state, "'%s' is one word too many", arg);
         return 0;
     default:
         return ARGP_ERR_UNKNOWN;
@@ -108,35 +91,30 @@ static int print_all(struct feed *feed, bool follow, struct err *err)
 int cmd_events(int argc, char **argv)
 {
     static const struct argp_option rows[] = {
-        {"connect", 'c', "ADDR", 0, "ask the broker at this address (always JSON)", 0},
-        CLI_KEYS_OPTION(KEY_KEYS),
-        {"store", 's', "DIR", 0,
-         "read the store, with or without a broker (default: $WYCKMILL_STORE or "
-         ".wyckmill/store)",
-         0},
         {"follow", 'f', NULL, 0, "go on as events happen, until Ctrl-C", 0},
         {"from", 'n', "N", 0, "begin at this sequence number", 0},
-        {"json", 'j', NULL, 0, "one JSON object per line", 0},
         {0}};
-    const struct argp argp = {.options = rows,
-                              .parser = parse,
-                              .doc = "What happened: leases, attempts and how they ended, "
-                                     "campaigns. docs/events.md lists the events."};
+    static const struct cli_usage usage = {
+        .common = CLI_STORE | CLI_BROKER | CLI_JSON,
+        .doc = "What happened: leases, attempts and how they ended, "
+               "campaigns. docs/events.md lists the events.",
+        .rows = rows,
+        .parser = parse};
     struct options options = {0};
     struct err err = {0};
-    int rc = cli_parse(&argp, argc, argv, &options);
+    int rc = cli_parse_usage(&usage, argc, argv, &options.common, &options);
     if (rc)
         return rc - 1;
-    struct feed feed = {.next = options.from, .json = options.json};
-    if (options.connect)
-        rc = client_open_keys(options.connect, options.keys, CLIENT_TIMEOUT_MS, &feed.client,
-                              &err);
+    struct feed feed = {.next = options.from, .json = options.common.json};
+    if (options.common.connect)
+        rc = client_open_keys(options.common.connect, options.common.keys, CLIENT_TIMEOUT_MS,
+                              &feed.client, &err);
     else
-        rc = find_store_open(options.store, &feed.store, &err);
+        rc = find_store_open(options.common.store, &feed.store, &err);
     if (!rc)
         rc = print_all(&feed, options.follow, &err);
     client_close(feed.client);
     store_close(feed.store);
     buf_done(&feed.lines);
-    return rc ? cli_fail("events", &err, options.json) : EXIT_DONE;
+    return rc ? cli_fail("events", &err, options.common.json) : EXIT_DONE;
 }

@@ -14,25 +14,17 @@
 #include <unistd.h>
 
 struct options {
-    const char *store;
-    bool json, repair;
+    struct cli_common common;
+    bool repair;
 };
 
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
     struct options *options = state->input;
+    (void)arg;
     switch (key) {
-    case 's':
-        options->store = arg;
-        return 0;
-    case 'j':
-        options->json = true;
-        return 0;
     case 'r':
         options->repair = true;
-        return 0;
-    case ARGP_KEY_ARG:
-        argp_error(state, "unexpected '%s': the store is named with --store", arg);
         return 0;
     default:
         return ARGP_ERR_UNKNOWN;
@@ -47,7 +39,7 @@ struct findings {
 static void note(void *context, const char *sentence)
 {
     struct findings *findings = context;
-    if (findings->options->json)
+    if (findings->options->common.json)
         (void)json_array_append_new(findings->rows, json_string(sentence));
     else
         (void)printf("%s\n", sentence);
@@ -96,23 +88,23 @@ static int check_store(const struct options *options)
     struct err err = {0};
     uint64_t dropped = 0;
     cleanup(store_close_ptr) struct store *store = NULL;
-    int rc = find_store_open(options->store, &store, &err);
+    int rc = find_store_open(options->common.store, &store, &err);
     if (rc == 0 && options->repair) { /* it is there; now for writing */
         store_close(store);
         store = NULL;
-        rc = store_open(find_store_path(options->store), STORE_WRITE, &store, &err);
+        rc = store_open(find_store_path(options->common.store), STORE_WRITE, &store, &err);
     }
     if (rc == 0)
         rc = store_fsck(store, note, &findings, &check, &err);
     if (options->repair && (rc == 0 || rc == ERR_CORRUPT))
         rc = store_rebuild(store, &dropped, &err);
-    if (rc == 0 && options->json)
+    if (rc == 0 && options->common.json)
         print_json(&check, findings.rows, dropped);
     else if (rc == 0)
         print_text(&check, options, dropped);
     json_decref(findings.rows);
     if (rc != 0)
-        return cli_fail("fsck", &err, options->json);
+        return cli_fail("fsck", &err, options->common.json);
     return options->repair || check.damaged + check.dangling == 0 ? EXIT_DONE : EXIT_FAILED;
 }
 
@@ -123,26 +115,25 @@ static int report_crash(const struct options *options, int signal_number)
                   strsignal(signal_number));
     (void)err_hint(&err, "take the store's folder away and run the campaign again; the folder "
                          "may still hold objects that other tools can find");
-    return cli_fail("fsck", &err, options->json);
+    return cli_fail("fsck", &err, options->common.json);
 }
 
 int cmd_fsck(int argc, char **argv)
 {
     static const struct argp_option rows[] = {
-        {"store", 's', "DIR", 0, "the store (default: $WYCKMILL_STORE or .wyckmill/store)", 0},
-        {"json", 'j', NULL, 0, "one JSON object", 0},
         {"repair", 'r', NULL, 0,
          "make the index again and give up what is damaged, so that it is computed again", 0},
         {0}};
-    const struct argp argp = {
-        .options = rows,
-        .parser = parse,
+    static const struct cli_usage usage = {
+        .common = CLI_STORE | CLI_JSON,
         .doc =
             "Hash every object of a store again, and check every result and ref. One line per "
-            "finding; exit code 0 when clean, 1 when damaged."};
+            "finding; exit code 0 when clean, 1 when damaged.",
+        .rows = rows,
+        .parser = parse};
     struct options options = {0};
     int status = 0;
-    int rc = cli_parse(&argp, argc, argv, &options);
+    int rc = cli_parse_usage(&usage, argc, argv, &options.common, &options);
     if (rc)
         return rc - 1;
     (void)fflush(NULL);
@@ -150,7 +141,7 @@ int cmd_fsck(int argc, char **argv)
     if (pid < 0) {
         struct err err = {0};
         (void)err_errno(&err, errno, "start the check");
-        return cli_fail("fsck", &err, options.json);
+        return cli_fail("fsck", &err, options.common.json);
     }
     if (pid == 0) {
         rc = check_store(&options);

@@ -16,12 +16,11 @@ enum {
     GRACE_S = 3600,
     PATIENCE_MS = 24 * 3600 * 1000, /* of a client: gc takes as long as it takes */
     KEEP_MAX = 1000000,
-    KEY_KEYS = 256,
 };
 
 struct options {
-    const char *store, *connect, *keys;
-    bool json, dry_run;
+    struct cli_common common;
+    bool dry_run;
     uint32_t keep_checkpoints, grace_s;
 };
 
@@ -39,18 +38,6 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 {
     struct options *options = state->input;
     switch (key) {
-    case 's':
-        options->store = arg;
-        return 0;
-    case 'c':
-        options->connect = arg;
-        return 0;
-    case KEY_KEYS:
-        options->keys = arg;
-        return 0;
-    case 'j':
-        options->json = true;
-        return 0;
     case 'n':
         options->dry_run = true;
         return 0;
@@ -59,9 +46,6 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         return 0;
     case 'g':
         options->grace_s = parse_number(arg, 0, GRACE_S, state, "--grace");
-        return 0;
-    case ARGP_KEY_ARG:
-        argp_error(state, "unexpected '%s': the store is named with --store", arg);
         return 0;
     default:
         return ARGP_ERR_UNKNOWN;
@@ -95,11 +79,11 @@ static int through_broker(const struct options *options, const char *address, co
 static int alone(const struct options *options, struct store_gc_counts *ret, struct err *err)
 {
     cleanup(store_close_ptr) struct store *store = NULL;
-    int rc = find_store_open(options->store, &store, err);
+    int rc = find_store_open(options->common.store, &store, err);
     if (rc == 0) { /* it is there; now for writing */
         store_close(store);
         store = NULL;
-        rc = store_open(find_store_path(options->store), STORE_WRITE, &store, err);
+        rc = store_open(find_store_path(options->common.store), STORE_WRITE, &store, err);
     }
     return rc ? rc : reach_gc(store, options->keep_checkpoints, options->dry_run, ret, err);
 }
@@ -137,10 +121,6 @@ static void print_text(const struct options *options, const struct store_gc_coun
 int cmd_gc(int argc, char **argv)
 {
     static const struct argp_option rows[] = {
-        {"store", 's', "DIR", 0, "the store (default: $WYCKMILL_STORE or .wyckmill/store)", 0},
-        {"connect", 'c', "ADDRESS", 0, "the broker (default: the one that runs on the store)",
-         0},
-        CLI_KEYS_OPTION(KEY_KEYS),
         {"dry-run", 'n', NULL, 0, "only say what would be freed", 0},
         {"keep-checkpoints", 'k', "K", 0,
          "of every training run the last K stay (default: 2); older ones are computed again "
@@ -150,30 +130,31 @@ int cmd_gc(int argc, char **argv)
          "beside a broker: what is younger stays (default: 3600), since a worker may be about "
          "to name it",
          0},
-        {"json", 'j', NULL, 0, "one JSON object", 0},
         {0}};
-    const struct argp argp = {
-        .options = rows,
-        .parser = parse,
+    static const struct cli_usage usage = {
+        .common = CLI_STORE | CLI_BROKER | CLI_JSON,
         .doc = "Free the objects and results that no ref, campaign or worker needs. Beside a "
-               "running broker it works through the broker and holds nobody up."};
+               "running broker it works through the broker and holds nobody up.",
+        .rows = rows,
+        .parser = parse};
     struct options options = {.keep_checkpoints = REACH_CHECKPOINTS, .grace_s = GRACE_S};
     struct broker_address found;
     struct store_gc_counts counts = {0};
     struct err err = {0};
-    int rc = cli_parse(&argp, argc, argv, &options);
+    int rc = cli_parse_usage(&usage, argc, argv, &options.common, &options);
     if (rc)
         return rc - 1;
-    if (options.connect)
-        rc = through_broker(&options, options.connect, options.keys, &counts, &err);
-    else if (!broker_find(find_store_path(options.store), &found, NULL))
-        rc = through_broker(&options, found.endpoint, found.keys ? options.keys : "", &counts,
+    if (options.common.connect)
+        rc = through_broker(&options, options.common.connect, options.common.keys, &counts,
                             &err);
+    else if (!broker_find(find_store_path(options.common.store), &found, NULL))
+        rc = through_broker(&options, found.endpoint, found.keys ? options.common.keys : "",
+                            &counts, &err);
     else
         rc = alone(&options, &counts, &err);
     if (rc)
-        return cli_fail("gc", &err, options.json);
-    if (options.json)
+        return cli_fail("gc", &err, options.common.json);
+    if (options.common.json)
         print_json(&options, &counts);
     else
         print_text(&options, &counts);

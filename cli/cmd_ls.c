@@ -7,34 +7,9 @@
 #include <jansson.h>
 #include <string.h>
 
-struct options {
-    const char *store, *type;
-    bool json;
-};
-
-static error_t parse(int key, char *arg, struct argp_state *state)
-{
-    struct options *options = state->input;
-    switch (key) {
-    case 's':
-        options->store = arg;
-        return 0;
-    case 'j':
-        options->json = true;
-        return 0;
-    case ARGP_KEY_ARG:
-        if (options->type)
-            argp_error(state, "one TYPE at most");
-        options->type = arg;
-        return 0;
-    default:
-        return ARGP_ERR_UNKNOWN;
-    }
-}
-
 struct listing {
     struct store *store;
-    const struct options *options;
+    const struct cli_common *options;
     json_t *rows;
     uint64_t n;
 };
@@ -43,8 +18,8 @@ static int list_object(void *context, const struct store_info *info)
 {
     struct listing *listing = context;
     char hex[HASH_HEX_SIZE];
-    if (strcmp(listing->options->type, "objects") != 0 &&
-        strcmp(info->type, listing->options->type) != 0)
+    if (strcmp(listing->options->word, "objects") != 0 &&
+        strcmp(info->type, listing->options->word) != 0)
         return 0;
     (void)hash_hex(&info->id, hex);
     listing->n++;
@@ -120,28 +95,23 @@ static int list_campaigns(struct listing *listing, struct err *err)
 
 int cmd_ls(int argc, char **argv)
 {
-    static const struct argp_option rows[] = {
-        {"store", 's', "DIR", 0, "the store (default: $WYCKMILL_STORE or .wyckmill/store)", 0},
-        {"json", 'j', NULL, 0, "one JSON array", 0},
-        {0}};
-    const struct argp argp = {
-        .options = rows,
-        .parser = parse,
-        .args_doc = "[TYPE]",
+    static const struct cli_usage usage = {
+        .common = CLI_STORE | CLI_JSON,
+        .word = "[TYPE]",
         .doc = "List the campaigns of a store, or with TYPE its objects: source, dataset, "
                "checkpoint, metrics, samples, candidates, report, action, campaign, or "
                "objects for all."};
-    struct options options = {0};
+    struct cli_common options;
     struct err err = {0};
     cleanup(store_close_ptr) struct store *store = NULL;
-    int rc = cli_parse(&argp, argc, argv, &options);
+    int rc = cli_parse_usage(&usage, argc, argv, &options, NULL);
     if (rc)
         return rc - 1;
     rc = find_store_open(options.store, &store, &err);
     if (rc)
         return cli_fail("ls", &err, options.json);
     struct listing listing = {.store = store, .options = &options, .rows = json_array()};
-    rc = options.type ? store_each_object(store, list_object, &listing, &err)
+    rc = options.word ? store_each_object(store, list_object, &listing, &err)
                       : list_campaigns(&listing, &err);
     if (options.json && !rc) {
         (void)json_dumpf(listing.rows, stdout, JSON_INDENT(1));

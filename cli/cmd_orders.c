@@ -1,10 +1,8 @@
 /* `wyckmill cancel|pause|resume|drain|retry`: what an operator asks of a running broker. */
 #include "cli/cli.h"
 
-#include "broker/broker.h"
-#include "cli/find.h"
+#include "cli/connect.h"
 #include "common/cleanup.h"
-#include "workers/runtime/client.h"
 
 #include <jansson.h>
 #include <stdio.h>
@@ -33,40 +31,23 @@ static const struct {
          "that had given it up ask for it again."},
 };
 
-enum { KEY_KEYS = 256 };
-
 struct options {
+    struct cli_common common;
     enum order_verb verb;
-    const char *connect, *keys, *store, *target;
-    bool all, json;
+    bool all;
 };
 
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
     struct options *options = state->input;
+    const char *word = options->common.word;
+    (void)arg;
     switch (key) {
-    case 'c':
-        options->connect = arg;
-        return 0;
-    case KEY_KEYS:
-        options->keys = arg;
-        return 0;
-    case 's':
-        options->store = arg;
-        return 0;
-    case 'j':
-        options->json = true;
-        return 0;
     case 'a':
         options->all = true;
         return 0;
-    case ARGP_KEY_ARG:
-        if (options->target)
-            argp_error(state, "one %s at a time", orders[options->verb].target);
-        options->target = arg;
-        return 0;
     case ARGP_KEY_END:
-        if (options->all == (options->target != NULL) || (options->target && !*options->target))
+        if (options->all == (word != NULL) || (word && !*word))
             argp_error(state, "which %s?", orders[options->verb].target);
         return 0;
     default:
@@ -77,28 +58,17 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 static int give(const struct options *options, uint64_t *ret_tasks, struct err *err)
 {
     cleanup(client_close_ptr) struct client *client = NULL;
-    struct broker_address address;
-    const char *endpoint = options->connect;
-    if (!endpoint && broker_find(find_store_path(options->store), &address, NULL)) {
-        (void)err_set(err, ERR_NETWORK, "no broker runs on the store '%s'",
-                      find_store_path(options->store));
-        (void)err_hint(err, "name its store with --store DIR or its address with --connect");
-        return ERR_NETWORK;
-    }
-    int rc = endpoint
-                 ? client_open_keys(endpoint, options->keys, CLIENT_TIMEOUT_MS, &client, err)
-                 : client_open_keys(address.endpoint, address.keys ? options->keys : "",
-                                    CLIENT_TIMEOUT_MS, &client, err);
+    int rc = connect_broker(&options->common, &client, err);
     return rc ? rc
-              : client_order(client, options->verb, options->target ? options->target : "",
-                             ret_tasks, err);
+              : client_order(client, options->verb,
+                             options->common.word ? options->common.word : "", ret_tasks, err);
 }
 
 static void print_done(const struct options *options, uint64_t tasks)
 {
     const char *verb = order_verb_text(options->verb);
-    const char *target = options->target ? options->target : "all";
-    if (options->json) {
+    const char *target = options->common.word ? options->common.word : "all";
+    if (options->common.json) {
         json_t *root = json_pack("{s:s,s:s,s:I}", "order", verb, "target", target, "tasks",
                                  (json_int_t)tasks);
         (void)json_dumpf(root, stdout, JSON_INDENT(1));
@@ -111,28 +81,23 @@ static void print_done(const struct options *options, uint64_t tasks)
 
 static int run(enum order_verb verb, int argc, char **argv)
 {
-    const struct argp_option rows[] = {
-        {"connect", 'c', "ADDR", 0, "the broker at this address", 0},
-        CLI_KEYS_OPTION(KEY_KEYS),
-        {"store", 's', "DIR", 0,
-         "the broker of this store (default: $WYCKMILL_STORE or .wyckmill/store)", 0},
-        {"json", 'j', NULL, 0, "one JSON object", 0},
-        {verb == ORDER_RETRY ? "quarantined" : NULL, verb == ORDER_RETRY ? 'a' : 0, NULL, 0,
-         verb == ORDER_RETRY ? "every task in quarantine" : NULL, 0},
-        {0}};
-    const struct argp argp = {.options = rows,
-                              .parser = parse,
-                              .args_doc = verb == ORDER_RETRY ? "[TASK]" : orders[verb].target,
-                              .doc = orders[verb].doc};
+    static const struct argp_option retry_rows[] = {
+        {"quarantined", 'a', NULL, 0, "every task in quarantine", 0}, {0}};
+    const struct cli_usage usage = {.common = CLI_STORE | CLI_BROKER | CLI_JSON,
+                                    .word =
+                                        verb == ORDER_RETRY ? "[TASK]" : orders[verb].target,
+                                    .doc = orders[verb].doc,
+                                    .rows = verb == ORDER_RETRY ? retry_rows : NULL,
+                                    .parser = parse};
     struct options options = {.verb = verb};
     struct err err = {0};
     uint64_t tasks = 0;
-    int rc = cli_parse(&argp, argc, argv, &options);
+    int rc = cli_parse_usage(&usage, argc, argv, &options.common, &options);
     if (rc)
         return rc - 1;
     rc = give(&options, &tasks, &err);
     if (rc)
-        return cli_fail(order_verb_text(verb), &err, options.json);
+        return cli_fail(order_verb_text(verb), &err, options.common.json);
     print_done(&options, tasks);
     return EXIT_DONE;
 }

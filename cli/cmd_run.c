@@ -12,11 +12,9 @@
 #include "common/file.h"
 #include "workers/runtime/client.h"
 
-#include <errno.h>
 #include <jansson.h>
 #include <signal.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <time.h>
 
 enum {
@@ -98,34 +96,6 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     default:
         return ARGP_ERR_UNKNOWN;
     }
-}
-
-/* Where broker and workers of this run meet: a socket file named after the store, in a folder
- * that only this user can enter. The store itself may lie too deep for a socket's name. */
-static int socket_address(const char *store, char *ret, size_t size, struct err *err)
-{
-    char folder[160];
-    const char *runtime = getenv("XDG_RUNTIME_DIR");
-    struct stat info;
-    if (runtime && *runtime && strlen(runtime) < 64)
-        (void)snprintf(folder, sizeof folder, "%s/wyckmill", runtime);
-    else
-        (void)snprintf(folder, sizeof folder, "/tmp/wyckmill-%ld", (long)getuid());
-    if (mkdir(folder, 0700) && errno != EEXIST)
-        return err_errno(err, errno, "make '%s'", folder);
-    if (lstat(folder, &info) || !S_ISDIR(info.st_mode) || info.st_uid != getuid() ||
-        (info.st_mode & 077))
-        return err_set(err, ERR_IO, "'%s' is not a folder of yours alone: remove it", folder);
-    int rc = file_make_folder(store, err);
-    if (rc)
-        return rc;
-    cleanup(free_ptr) char *absolute = realpath(store, NULL);
-    if (!absolute)
-        return err_errno(err, errno, "'%s'", store);
-    char hex[HASH_HEX_SIZE];
-    struct hash name = hash_bytes(span_text(absolute));
-    (void)snprintf(ret, size, "ipc://%s/%.16s", folder, hash_hex(&name, hex));
-    return 0;
 }
 
 static void pause_ms(int ms)
@@ -266,7 +236,7 @@ static int work(struct run *run, struct err *err)
     if (!rc && options->listen)
         (void)snprintf(run->address, sizeof run->address, "%s", options->listen);
     else if (!rc)
-        rc = socket_address(options->store, run->address, sizeof run->address, err);
+        rc = supervisor_address(options->store, run->address, sizeof run->address, err);
     if (!rc)
         rc = supervisor_start(&(struct supervisor_options){.store = options->store,
                                                            .address = run->address,

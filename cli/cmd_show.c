@@ -10,28 +10,17 @@
 #include <string.h>
 
 struct options {
-    const char *store, *id;
+    struct cli_common common;
     bool raw;
 };
 
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
     struct options *options = state->input;
+    (void)arg;
     switch (key) {
-    case 's':
-        options->store = arg;
-        return 0;
     case 'r':
         options->raw = true;
-        return 0;
-    case ARGP_KEY_ARG:
-        if (options->id)
-            argp_error(state, "one ID at a time");
-        options->id = arg;
-        return 0;
-    case ARGP_KEY_END:
-        if (!options->id)
-            argp_error(state, "which ID?");
         return 0;
     default:
         return ARGP_ERR_UNKNOWN;
@@ -170,26 +159,26 @@ static int show_candidate(const struct candidates *list, const struct candidate 
 int cmd_show(int argc, char **argv)
 {
     static const struct argp_option rows[] = {
-        {"store", 's', "DIR", 0, "the store (default: $WYCKMILL_STORE or .wyckmill/store)", 0},
         {"raw", 'r', NULL, 0, "the object's bytes as they are; their SHA-256 is the id", 0},
         {0}};
-    const struct argp argp = {
-        .options = rows,
-        .parser = parse,
-        .args_doc = "ID",
+    static const struct cli_usage usage = {
+        .common = CLI_STORE,
+        .word = "ID",
         .doc = "Show an object, action, campaign or candidate. ID: at least 4 digits of an id, "
-               "a ref, or a campaign's name. Behind an action stand its attempts."};
+               "a ref, or a campaign's name. Behind an action stand its attempts.",
+        .rows = rows,
+        .parser = parse};
     struct options options = {0};
     struct err err = {0};
     struct store_info info;
     cleanup(store_close_ptr) struct store *store = NULL;
-    int rc = cli_parse(&argp, argc, argv, &options);
+    int rc = cli_parse_usage(&usage, argc, argv, &options.common, &options);
     if (rc)
         return rc - 1;
-    rc = find_store_open(options.store, &store, &err);
+    rc = find_store_open(options.common.store, &store, &err);
     if (rc)
         return cli_fail("show", &err, false);
-    rc = find_object(store, options.id, &info, &err);
+    rc = find_object(store, options.common.word, &info, &err);
     if (!rc) {
         rc = show_object(store, &info, options.raw, &err);
     } else if (rc == ERR_NOT_FOUND) {
@@ -197,7 +186,7 @@ int cmd_show(int argc, char **argv)
         struct hash object;
         uint32_t index;
         struct err other = {0};
-        if (!find_candidate(store, options.id, &object, &list, &index, &other))
+        if (!find_candidate(store, options.common.word, &object, &list, &index, &other))
             rc = show_candidate(&list, &list.items[index], &err);
         candidates_done(&list);
     }

@@ -3,34 +3,18 @@
 
 #include "cli/status.h"
 
-enum { KEY_KEYS = 256 };
-
 struct options {
-    const char *connect, *keys, *store;
-    bool json, prometheus;
+    struct cli_common common;
+    bool prometheus;
 };
 
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
     struct options *options = state->input;
+    (void)arg;
     switch (key) {
-    case KEY_KEYS:
-        options->keys = arg;
-        return 0;
-    case 'c':
-        options->connect = arg;
-        return 0;
-    case 's':
-        options->store = arg;
-        return 0;
-    case 'j':
-        options->json = true;
-        return 0;
     case 'p':
         options->prometheus = true;
-        return 0;
-    case ARGP_KEY_ARG:
-        argp_error(state, "'%s' is one word too many", arg);
         return 0;
     default:
         return ARGP_ERR_UNKNOWN;
@@ -40,30 +24,26 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 int cmd_status(int argc, char **argv)
 {
     static const struct argp_option rows[] = {
-        {"connect", 'c', "ADDR", 0, "ask the broker at this address", 0},
-        CLI_KEYS_OPTION(KEY_KEYS),
-        {"store", 's', "DIR", 0,
-         "ask the broker of this store, or read the store when none runs (default: "
-         "$WYCKMILL_STORE or .wyckmill/store)",
-         0},
-        {"json", 'j', NULL, 0, "one JSON object", 0},
         {"prometheus", 'p', NULL, 0,
          "Prometheus' text format, e.g. for a node exporter's folder", 0},
         {0}};
-    const struct argp argp = {.options = rows,
-                              .parser = parse,
-                              .doc = "Tasks by state, what was executed and what came from the "
-                                     "cache, workers, campaigns."};
+    static const struct cli_usage usage = {
+        .common = CLI_STORE | CLI_BROKER | CLI_JSON,
+        .doc = "Tasks by state, what was executed and what came from the "
+               "cache, workers, campaigns.",
+        .rows = rows,
+        .parser = parse};
     struct options options = {0};
     struct err err = {0};
     json_t *root = NULL;
-    int rc = cli_parse(&argp, argc, argv, &options);
+    int rc = cli_parse_usage(&usage, argc, argv, &options.common, &options);
     if (rc)
         return rc - 1;
-    rc = status_fetch(options.connect, options.keys, options.store, &root, &err);
+    rc = status_fetch(options.common.connect, options.common.keys, options.common.store, &root,
+                      &err);
     if (rc)
-        return cli_fail("status", &err, options.json);
-    if (options.json) {
+        return cli_fail("status", &err, options.common.json);
+    if (options.common.json) {
         (void)json_dumpf(root, stdout, JSON_INDENT(1));
         (void)putchar('\n');
     } else if (options.prometheus) {

@@ -8,10 +8,8 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { KEY_KEYS = 256 };
-
 struct options {
-    const char *connect, *keys, *store;
+    struct cli_common common;
     double interval_s;
     long count; /* views; 0: until stopped */
 };
@@ -21,15 +19,6 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     struct options *options = state->input;
     char *end = NULL;
     switch (key) {
-    case 'c':
-        options->connect = arg;
-        return 0;
-    case KEY_KEYS:
-        options->keys = arg;
-        return 0;
-    case 's':
-        options->store = arg;
-        return 0;
     case 'i':
         options->interval_s = strtod(arg, &end);
         if (*end || !(options->interval_s >= 0.1 && options->interval_s <= 3600))
@@ -39,9 +28,6 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         options->count = strtol(arg, &end, 10);
         if (*end || options->count < 1)
             argp_error(state, "--count wants a number from 1 on, not '%s'", arg);
-        return 0;
-    case ARGP_KEY_ARG:
-        argp_error(state, "'%s' is one word too many", arg);
         return 0;
     default:
         return ARGP_ERR_UNKNOWN;
@@ -78,21 +64,18 @@ static void show(const json_t *root, const char *trouble, bool terminal)
 int cmd_top(int argc, char **argv)
 {
     static const struct argp_option rows[] = {
-        {"connect", 'c', "ADDR", 0, "watch the broker at this address", 0},
-        CLI_KEYS_OPTION(KEY_KEYS),
-        {"store", 's', "DIR", 0,
-         "watch the broker of this store (default: $WYCKMILL_STORE or .wyckmill/store)", 0},
         {"interval", 'i', "S", 0, "seconds between two views (default: 2)", 0},
         {"count", 'n', "N", 0, "end after N views (default: on a terminal never, else 1)", 0},
         {0}};
-    const struct argp argp = {.options = rows,
-                              .parser = parse,
-                              .doc =
-                                  "The status, again and again: on a terminal in place, else "
-                                  "one view after the other. Ctrl-C ends it."};
+    static const struct cli_usage usage = {
+        .common = CLI_STORE | CLI_BROKER,
+        .doc = "The status, again and again: on a terminal in place, else "
+               "one view after the other. Ctrl-C ends it.",
+        .rows = rows,
+        .parser = parse};
     struct options options = {.interval_s = 2};
     bool terminal = isatty(STDOUT_FILENO) == 1;
-    int rc = cli_parse(&argp, argc, argv, &options);
+    int rc = cli_parse_usage(&usage, argc, argv, &options.common, &options);
     if (rc)
         return rc - 1;
     if (!options.count && !terminal)
@@ -102,7 +85,8 @@ int cmd_top(int argc, char **argv)
         struct err err = {0};
         if (shown)
             wait_s(options.interval_s);
-        rc = status_fetch(options.connect, options.keys, options.store, &root, &err);
+        rc = status_fetch(options.common.connect, options.common.keys, options.common.store,
+                          &root, &err);
         if (rc && shown == 0)
             return cli_fail("top", &err, false);
         show(root, rc ? err.text : "", terminal); /* a broker that was there may come back */

@@ -1,11 +1,12 @@
 /* `wyckmill verify REF`: is everything that a ref reaches what its name says, and does every
  * result on the way have what it names? For a campaign that is its plan; for another object its
- * lineage. */
+ * lineage. With --recompute, a part of the results is computed again as well. */
 #include "cli/cli.h"
 
 #include "broker/reach.h"
 #include "cli/find.h"
 #include "cli/origins.h"
+#include "cli/recompute.h"
 #include "common/cleanup.h"
 #include "common/mem.h"
 
@@ -14,28 +15,27 @@
 #include <string.h>
 
 struct options {
-    const char *store, *ref;
-    bool json;
+    struct cli_common common;
+    double percent; /* 0: hash only */
+    uint64_t seed;
 };
 
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
     struct options *options = state->input;
+    char *end = NULL;
     switch (key) {
-    case 's':
-        options->store = arg;
+    case 'p':
+        options->percent = strtod(arg, &end);
+        end += *end == '%';
+        if (end == arg || *end || !(options->percent > 0 && options->percent <= 100))
+            argp_error(state, "--recompute wants a part above 0 and up to 100 %%, not '%s'",
+                       arg);
         return 0;
-    case 'j':
-        options->json = true;
-        return 0;
-    case ARGP_KEY_ARG:
-        if (options->ref)
-            argp_error(state, "one REF at a time");
-        options->ref = arg;
-        return 0;
-    case ARGP_KEY_END:
-        if (!options->ref)
-            argp_error(state, "which REF? `wyckmill ls` lists the campaigns");
+    case 'S':
+        options->seed = strtoull(arg, &end, 10);
+        if (end == arg || *end || *arg == '-')
+            argp_error(state, "--seed wants a number, not '%s'", arg);
         return 0;
     default:
         return ARGP_ERR_UNKNOWN;
@@ -71,7 +71,7 @@ static void ids_unique(struct ids *ids)
 
 struct verify {
     struct store *store;
-    struct ids objects, actions;
+    struct ids objects, actions, executed; /* executed: actions with a result */
     struct buf bytes;
     json_t *findings;
     bool json;
@@ -167,6 +167,7 @@ static void verify_action(struct verify *verify, const struct hash *id)
         return; /* a miss is none of a finished campaign's; damage is in the rows */
     }
     verify->n_results++;
+    ids_add(&verify->executed, id);
     for (uint32_t i = 0; i < result.n_outputs; i++) {
         struct store_info info;
         ids_add(&verify->objects, &result.outputs[i].id);
@@ -215,7 +216,7 @@ static int verify_all(struct verify *verify, const struct store_info *start, str
     return rc;
 }
 
-static void print_end(const struct verify *verify)
+static void print_end(const struct verify *verify, const struct recomputed *recomputed)
 {
     if (verify->json) {
         json_t *root = json_pack(
@@ -223,6 +224,9 @@ static void print_end(const struct verify *verify)
             (json_int_t)verify->n_objects, "bytes", (json_int_t)verify->n_bytes, "results",
             (json_int_t)verify->n_results, "without_result", (json_int_t)verify->n_open,
             "freed_by_gc", (json_int_t)verify->n_freed, "findings", verify->findings);
+        if (recomputed->items)
+            (void)json_object_set_new(root, "recomputed",
+                                      recomputed_json(verify->store, recomputed));
         (void)json_dumpf(root, stdout, JSON_INDENT(1));
         (void)putchar('\n');
         json_decref(root);
@@ -240,41 +244,59 @@ static void print_end(const struct verify *verify)
     if (verify->n_freed)
         (void)printf("%llu objects were freed by gc and can be made again\n",
                      (unsigned long long)verify->n_freed);
+    if (recomputed->items)
+        recomputed_print(verify->store, recomputed);
 }
 
 int cmd_verify(int argc, char **argv)
 {
     static const struct argp_option rows[] = {
-        {"store", 's', "DIR", 0, "the store (default: $WYCKMILL_STORE or .wyckmill/store)", 0},
-        {"json", 'j', NULL, 0, "one JSON object", 0},
+        {"recompute", 'p', "P%", 0,
+         "compute this part of the results again, each on another worker than made it while "
+         "there is one, and compare bit for bit; without a broker on the store, one is started "
+         "for it",
+         0},
+        {"seed", 'S', "N", 0, "choose another part (default: 0)", 0},
         {0}};
-    const struct argp argp = {
-        .options = rows,
-        .parser = parse,
-        .args_doc = "REF",
+    static const struct cli_usage usage = {
+        .common = CLI_STORE | CLI_BROKER | CLI_JSON,
+        .word = "REF",
+        .hint = "`wyckmill ls` lists the campaigns",
         .doc = "Hash again every object that REF reaches, and check every result on the way. "
                "REF: a campaign's name, a ref or an id. One line per finding; exit code 0 when "
-               "all is right, 1 otherwise."};
+               "all is right, 1 otherwise, 3 when some could not be recomputed.",
+        .rows = rows,
+        .parser = parse};
     struct options options = {0};
+    struct recomputed recomputed = {0};
     struct err err = {0};
     struct store_info start;
     cleanup(store_close_ptr) struct store *store = NULL;
-    int rc = cli_parse(&argp, argc, argv, &options);
+    int rc = cli_parse_usage(&usage, argc, argv, &options.common, &options);
     if (rc)
         return rc - 1;
-    rc = find_store_open(options.store, &store, &err);
+    rc = find_store_open(options.common.store, &store, &err);
     if (rc == 0)
-        rc = find_object(store, options.ref, &start, &err);
-    struct verify verify = {.store = store, .json = options.json, .findings = json_array()};
+        rc = find_object(store, options.common.word, &start, &err);
+    struct verify verify = {
+        .store = store, .json = options.common.json, .findings = json_array()};
     if (rc == 0)
         rc = verify_all(&verify, &start, &err);
-    if (rc == 0)
-        print_end(&verify);
+    if (rc == 0 && options.percent > 0)
+        rc = recompute(store, &options.common, verify.executed.items, verify.executed.n,
+                       options.percent, options.seed, &recomputed, &err);
+    bool told = rc == 0 || recomputed.items;
+    if (told) /* stopped in the middle: what is known already */
+        print_end(&verify, &recomputed);
+    bool wrong = verify.n_findings + recomputed_findings(&recomputed) > 0;
+    bool partly = recomputed_refused(&recomputed) > 0;
+    free(recomputed.items);
     free(verify.objects.items);
     free(verify.actions.items);
+    free(verify.executed.items);
     buf_done(&verify.bytes);
     json_decref(verify.findings);
     if (rc)
-        return cli_fail("verify", &err, options.json);
-    return verify.n_findings ? EXIT_FAILED : EXIT_DONE;
+        return cli_fail("verify", &err, options.common.json && !told);
+    return wrong ? EXIT_FAILED : partly ? EXIT_PARTLY : EXIT_DONE;
 }

@@ -27,6 +27,7 @@ static const struct {
     {"retry", cmd_retry, "let tasks out of quarantine"},
     {"ls", cmd_ls, "campaigns and objects of a store"},
     {"show", cmd_show, "one object, action or result in readable form"},
+    {"explain", cmd_explain, "why it waits, ran again, was no cache hit, is kept"},
     {"lineage", cmd_lineage, "from which inputs, by which actions, a thing was made"},
     {"export", cmd_export, "write a campaign's candidates as CSV, extXYZ and CIF"},
     {"fsck", cmd_fsck, "check every object, result and ref of a store"},

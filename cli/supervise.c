@@ -4,6 +4,7 @@
 #include "cli/cli.h"
 #include "common/cleanup.h"
 #include "common/file.h"
+#include "common/hash.h"
 #include "common/mem.h"
 #include "workers/runtime/spawn.h"
 
@@ -13,6 +14,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
 
@@ -160,6 +162,32 @@ static int take_lock(const char *store, int *ret_lock, struct err *err)
     }
     *ret_lock = fd;
     fd = -1;
+    return 0;
+}
+
+int supervisor_address(const char *store, char *ret, size_t size, struct err *err)
+{
+    char folder[160];
+    const char *runtime = getenv("XDG_RUNTIME_DIR");
+    struct stat info;
+    if (runtime && *runtime && strlen(runtime) < 64)
+        (void)snprintf(folder, sizeof folder, "%s/wyckmill", runtime);
+    else
+        (void)snprintf(folder, sizeof folder, "/tmp/wyckmill-%ld", (long)getuid());
+    if (mkdir(folder, 0700) && errno != EEXIST)
+        return err_errno(err, errno, "make '%s'", folder);
+    if (lstat(folder, &info) || !S_ISDIR(info.st_mode) || info.st_uid != getuid() ||
+        (info.st_mode & 077))
+        return err_set(err, ERR_IO, "'%s' is not a folder of yours alone: remove it", folder);
+    int rc = file_make_folder(store, err);
+    if (rc)
+        return rc;
+    cleanup(free_ptr) char *absolute = realpath(store, NULL);
+    if (!absolute)
+        return err_errno(err, errno, "'%s'", store);
+    char hex[HASH_HEX_SIZE];
+    struct hash name = hash_bytes(span_text(absolute));
+    (void)snprintf(ret, size, "ipc://%s/%.16s", folder, hash_hex(&name, hex));
     return 0;
 }
 

@@ -5,6 +5,7 @@
 #include "common/err.h"
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 enum { SUPERVISE_WORKERS_MAX = 256 };
@@ -17,6 +18,11 @@ struct supervisor_options {
     bool insecure;    /* see `wyckmill broker --insecure` */
     uint32_t workers;
 };
+
+/* Where broker and workers of the store meet when nobody says where: a socket file named after
+ * the store, in a folder that only this user can enter. The store itself, which is made when it
+ * is not there, may lie too deep for a socket's name. Errors: ERR_IO. */
+int supervisor_address(const char *store, char *ret, size_t size, struct err *err);
 
 /* Start a broker on the store that listens at the address, and workers that connect to it.
  * Copies the options. Their logs go to STORE/log/. Errors: ERR_BUSY (another supervisor has the

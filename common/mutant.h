@@ -48,7 +48,9 @@
     X(BUDGET_BY_TASK, "a round is begun when one of its tasks can be paid", "our own rule: a budget is a promise") \
     X(ACCOUNT_FORGOTTEN, "a restarted broker does not know what was spent", "our own rule: a budget is a promise") \
     X(MARK_AHEAD, "a mark counts a round that only begins", "our own rule: a mark is what a replay would give") \
-    X(PAID_LATER, "what a result cost is committed after it", "our own rule: a budget is a promise")
+    X(PAID_LATER, "what a result cost is committed after it", "our own rule: a budget is a promise") \
+    X(AUDIT_BLIND, "an audit compares nothing", "our own rule: a recomputation is a proof") \
+    X(AUDIT_OLD_RESULT, "a result from before the audit counts as its recomputation", "our own rule: a recomputation is a proof")
 /* clang-format on */
 
 enum mutant {

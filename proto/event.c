@@ -8,7 +8,7 @@
 #include <string.h>
 #include <time.h>
 
-enum { KEY_SIZE = 32, TEXT_SIZE = 600, TIME_SIZE = 40 };
+enum { KEY_SIZE = 32, TEXT_SIZE = 600 };
 
 static uint64_t number(struct value map, const char *key)
 {
@@ -25,25 +25,24 @@ static const char *text(struct value map, const char *key, char ret[TEXT_SIZE])
     return ret;
 }
 
-/* Unix milliseconds as ISO 8601 UTC. */
-static const char *iso_time(uint64_t unix_ms, char ret[TIME_SIZE])
+const char *event_time(uint64_t unix_ms, char ret[EVENT_TIME_SIZE])
 {
-    char seconds[TIME_SIZE - 8];
+    char seconds[EVENT_TIME_SIZE - 8];
     struct tm utc;
     time_t at = (time_t)(unix_ms / 1000);
     if (!gmtime_r(&at, &utc) || !strftime(seconds, sizeof seconds, "%Y-%m-%dT%H:%M:%S", &utc))
         (void)snprintf(seconds, sizeof seconds, "?");
-    (void)snprintf(ret, TIME_SIZE, "%s.%03uZ", seconds, (unsigned)(unix_ms % 1000));
+    (void)snprintf(ret, EVENT_TIME_SIZE, "%s.%03uZ", seconds, (unsigned)(unix_ms % 1000));
     return ret;
 }
 
 static void print_json_value(const char *key, struct value value, struct buf *out)
 {
-    char time[TIME_SIZE];
+    char time[EVENT_TIME_SIZE];
     uint64_t u64;
     struct span bytes;
     if (!strcmp(key, "time") && !value_u64(value, key, 0, UINT64_MAX, &u64, NULL))
-        buf_print(out, "\"%s\"", iso_time(u64, time));
+        buf_print(out, "\"%s\"", event_time(u64, time));
     else if (!strcmp(key, "epoch") && !value_u64(value, key, 0, UINT64_MAX, &u64, NULL))
         buf_print(out, "\"%016llx\"", (unsigned long long)u64);
     else if (!strcmp(key, "log") && !value_bytes(value, key, &bytes, NULL))
@@ -100,12 +99,13 @@ int event_print_line(struct span event, struct buf *out, struct err *err)
 {
     static const char *const words_of[] = {"name", "state", "worker", "message", "note"};
     cleanup(document_free_ptr) struct document *document = NULL;
-    char time[TIME_SIZE], words[TEXT_SIZE];
+    char time[EVENT_TIME_SIZE], words[TEXT_SIZE];
     int rc = document_parse(event, &value_limits_message, &document, err);
     if (rc)
         return rc;
     struct value map = document_root(document);
-    buf_print(out, "%s  %-11s", iso_time(number(map, "time"), time), text(map, "event", words));
+    buf_print(out, "%s  %-11s", event_time(number(map, "time"), time),
+              text(map, "event", words));
     print_task(map, out);
     for (size_t i = 0; i < sizeof words_of / sizeof words_of[0]; i++)
         if (text(map, words_of[i], words)[0]) {

@@ -9,6 +9,9 @@
 
 #include <stdbool.h>
 
+enum { EVENT_TIME_SIZE = 40 };
+/* Unix milliseconds as ISO 8601 UTC. Returns `ret`. */
+const char *event_time(uint64_t unix_ms, char ret[EVENT_TIME_SIZE]);
 /* Append {"sequence":N,...} and a newline: keys as in the log, but "time" as ISO 8601 UTC,
  * "epoch" as 16 hex digits (it does not fit a JSON number) and "log" as text. Errors: as
  * document_parse; nothing is appended then. */

@@ -9,12 +9,13 @@ enum order_verb {
     ORDER_RESUME, /* campaign */
     ORDER_DRAIN,  /* worker: finish what runs, then leave */
     ORDER_RETRY,  /* task: out of quarantine; "": all of them */
+    ORDER_AUDIT,  /* task: compute it again, and compare */
     ORDER_VERB_COUNT
 };
 
 static inline const char *order_verb_text(enum order_verb verb)
 {
-    static const char *const texts[] = {"cancel", "pause", "resume", "drain", "retry"};
+    static const char *const texts[] = {"cancel", "pause", "resume", "drain", "retry", "audit"};
     return (unsigned)verb < ORDER_VERB_COUNT ? texts[verb] : "?";
 }
 

@@ -15,11 +15,13 @@
  *  12  no more tasks have results than the budget says; of time, no round begins when it is
  *      used up, and the account is the sum of what the event log says, to the microsecond
  *  13  a mark gives what a replay from the beginning gives
- *  14  a plan remembers no more than what comes before rounds, and one round */
+ *  14  a plan remembers no more than what comes before rounds, and one round
+ *  15  an audit that is over says of a result that was computed for it whether it is true */
 #include "sim/sim.h"
 
 #include "broker/reach.h"
 #include "common/mem.h"
+#include "proto/attempt.h"
 #include "proto/event.h"
 
 #include <stdio.h>
@@ -48,6 +50,13 @@ struct sim_checks {
         uint32_t attempt, node;
     } leased[LEASES_SEEN]; /* the last ones that went out, a ring */
     uint32_t n_leased;
+    struct offered {
+        struct hash task;
+        uint64_t epoch;
+        uint32_t attempt;
+        bool deviates;
+    } * offered; /* results, as workers said them */
+    size_t n_offered, offered_capacity;
 };
 
 struct sim_checks *sim_checks_new(struct sim *sim)
@@ -58,7 +67,17 @@ struct sim_checks *sim_checks_new(struct sim *sim)
 
 void sim_checks_free(struct sim_checks *checks)
 {
+    if (checks)
+        free(checks->offered);
     free(checks);
+}
+
+void sim_check_offered(struct sim *sim, const struct message_outcome *outcome, bool deviates)
+{
+    struct sim_checks *checks = sim->checks;
+    mem_reserve(checks->offered, checks->offered_capacity, checks->n_offered + 1);
+    checks->offered[checks->n_offered++] =
+        (struct offered){outcome->task, outcome->epoch, outcome->attempt, deviates};
 }
 
 static bool has(const struct hash *list, uint32_t n, const struct hash *hash)
@@ -120,9 +139,10 @@ static bool is_new(struct sim *sim, uint32_t to, const struct message_lease *lea
 /* Nothing went wrong: a second attempt is there because the first takes long. */
 static void check_calm_lease(struct sim *sim, uint32_t to, const struct message_lease *lease)
 {
-    const struct lease_seen *first = lease_seen(sim->checks, lease, 1);
+    uint32_t number = lease->attempt % (1 << ATTEMPT_BITS); /* of those for one reason */
+    const struct lease_seen *first = lease_seen(sim->checks, lease, lease->attempt - 1);
     char hex[HASH_HEX_SIZE];
-    if (lease->attempt > 2 || (lease->attempt == 2 && (!first || first->node == to)))
+    if (number > 2 || (number == 2 && (!first || first->node == to)))
         sim_fail(sim, "task %.16s is leased again, and nothing went wrong",
                  hash_hex(&lease->task, hex));
     else if (lease->attempt == 2 && sim->now_us - first->time_us < (SIM_RACE_MS - 1) * 1000)
@@ -140,7 +160,8 @@ static void check_lease(struct sim *sim, uint32_t to, const struct message_lease
     struct err err;
     /* A lease decided before a late result came in the same round goes out with it, and a
      * REVOKE right behind. */
-    bool recovers = recover_holds(sim->shell, &lease->task);
+    bool recovers =
+        recover_holds(sim->shell, &lease->task) || !attempt_same_reason(lease->attempt, 0);
     if (recovers && !has(checks->recovered, checks->n_recovered, &lease->task))
         add(sim, checks->recovered, &checks->n_recovered, &lease->task);
     if (!recovers && is_durable(sim, TABLE_RESULTS, &lease->task) &&
@@ -158,7 +179,8 @@ static void check_lease(struct sim *sim, uint32_t to, const struct message_lease
         if (!is_there(sim, TABLE_OBJECTS, hash_key(&action.inputs[i])))
             sim_fail(sim, "task %.16s is leased, but its input %u is not there", hex, i);
     action_done(&action);
-    if (is_new(sim, to, lease) && sim_client_has_paused(sim->client) && !sim->faults.rot)
+    if (is_new(sim, to, lease) && attempt_same_reason(lease->attempt, 0) &&
+        sim_client_has_paused(sim->client) && !sim->faults.rot)
         sim_fail(sim, "task %.16s is begun, but the campaign is paused",
                  hash_hex(&lease->task, hex));
     if (sim->faults.end_us == 0)
@@ -410,19 +432,43 @@ struct attempts {
     uint32_t n_running;
 };
 
+static bool is_of_audit(uint64_t attempt)
+{
+    return !attempt_same_reason((uint32_t)attempt, 0);
+}
+
+/* It says that the same came out, or something else: of an attempt that was made for it? */
+static void check_audited(struct sim *sim, const struct entry *entry)
+{
+    const struct sim_checks *checks = sim->checks;
+    char hex[HASH_HEX_SIZE];
+    bool equal = !strcmp(entry->end, "equal"), found = false;
+    if (!equal && strcmp(entry->end, "differs") != 0)
+        return;
+    (void)hash_hex(&entry->task, hex);
+    if (!is_of_audit(entry->attempt))
+        sim_fail(sim, "task %.16s is audited by a result from before", hex);
+    for (size_t i = 0; i < checks->n_offered && !found; i++) {
+        const struct offered *offered = &checks->offered[i];
+        found = hash_equal(&offered->task, &entry->task) && offered->epoch == entry->epoch &&
+                offered->attempt == entry->attempt && offered->deviates != equal;
+    }
+    if (!found)
+        sim_fail(sim, "an audit of task %.16s says '%s' of a result that is not", hex,
+                 entry->end);
+}
+
 /* The event log tells of one attempt per task whose result was kept. */
 static void check_kept(struct attempts *attempts, const struct entry *entry)
 {
     const struct sim_checks *checks = attempts->sim->checks;
     char hex[HASH_HEX_SIZE];
-    if (has(checks->recovered, checks->n_recovered, &entry->task))
-        ; /* once more, to bring back its outputs */
-    else if (has(attempts->kept, attempts->n, &entry->task))
-        sim_fail(attempts->sim, "two results of task %.16s were kept",
-                 hash_hex(&entry->task, hex));
-    else {
+    if (!has(attempts->kept, attempts->n, &entry->task)) {
         attempts->wall_us[attempts->n] = entry->wall_us;
         add(attempts->sim, attempts->kept, &attempts->n, &entry->task);
+    } else if (!has(checks->recovered, checks->n_recovered, &entry->task)) {
+        sim_fail(attempts->sim, "two results of task %.16s were kept",
+                 hash_hex(&entry->task, hex)); /* else once more, to bring back its outputs */
     }
 }
 
@@ -485,9 +531,11 @@ static int count_attempt(void *context, uint64_t sequence, struct span event)
     bool kept = !strcmp(entry.what, "attempt") && !strcmp(entry.end, "ok");
     if (attempts->n_running && attempts->running[0].epoch != entry.epoch)
         attempts->n_running = 0;
-    if (!strcmp(entry.what, "unreproducible"))
+    if (!strcmp(entry.what, "unreproducible") && !attempts->sim->faults.deviate)
         sim_fail(attempts->sim, "the same result counts as another one");
-    if (kept)
+    if (!strcmp(entry.what, "audited"))
+        check_audited(attempts->sim, &entry);
+    if (kept && !is_of_audit(entry.attempt))
         check_kept(attempts, &entry);
     if (!strcmp(entry.what, "lease"))
         check_begun(attempts, &entry);

@@ -42,6 +42,7 @@ struct sim_client {
     uint64_t cancel_us; /* from then on the campaign is to be cancelled; 0: never */
     uint64_t next;      /* event to ask for */
     struct buf heard;   /* the event log as far as the broker told it */
+    struct rng audits;
 };
 
 /* Somebody stored once what encode will give: garbage until then. */
@@ -100,6 +101,7 @@ struct sim_client *sim_client_new(struct sim *sim)
     struct campaign *campaign = &client->campaign;
     client->sim = sim;
     client->rng = rng_stream(sim->seed, 4, 0, 0);
+    client->audits = rng_stream(sim->seed, 4, 4, 0);
     campaign_default(campaign);
     (void)snprintf(campaign->name, sizeof campaign->name, "simulated");
     (void)snprintf(campaign->profile, sizeof campaign->profile, "profile");
@@ -195,6 +197,20 @@ static void on_status(struct sim_client *client, struct span text)
     json_decref(root);
 }
 
+static void on_explain(struct sim_client *client, const struct message_explain *explain)
+{
+    static const char *const states[] = {"ready",  "waiting",    "held",
+                                         "leased", "persisting", "absent"};
+    json_t *root = json_loadb((const char *)explain->json.data, explain->json.size, 0, NULL);
+    const char *state = json_string_value(json_object_get(root, "state"));
+    bool known = false;
+    for (size_t i = 0; state && i < sizeof states / sizeof states[0]; i++)
+        known = known || !strcmp(state, states[i]);
+    if (!known)
+        sim_fail(client->sim, "the broker explains a task with no state that it can have");
+    json_decref(root);
+}
+
 /* ---- pausing and resuming ---- */
 
 static void on_ordered(struct sim_client *client, const struct message_ordered *ordered)
@@ -256,6 +272,8 @@ void sim_client_frame(struct sim_client *client, struct span frame)
     }
     if (message.type == MESSAGE_TYPE_status)
         on_status(client, message.status.json);
+    if (message.type == MESSAGE_TYPE_explain)
+        on_explain(client, &message.explain);
     if (message.type == MESSAGE_TYPE_ordered)
         on_ordered(client, &message.ordered);
     if (message.type == MESSAGE_TYPE_events && message.events.from == client->next) {
@@ -301,6 +319,47 @@ static void ask_gc(struct sim_client *client)
     say(client, CHANNEL_CONTROL, &message);
 }
 
+/* A task that ended well, as the event log told: one of the last, or any. */
+static bool pick_task(struct sim_client *client, char ret[HASH_HEX_SIZE])
+{
+    static const char end[] = "\"end\":\"ok\"", key[] = "\"task\":\"";
+    const char *text = buf_text(&client->heard);
+    uint32_t n = 0, skip = rng_below(&client->audits, 8);
+    bool found = false;
+    for (const char *at = text; (at = strstr(at, end)); at++) {
+        const char *task = strstr(at, key);
+        if (task && (!found || rng_below(&client->audits, 3) == 0 || n > 2 * skip)) {
+            (void)snprintf(ret, HASH_HEX_SIZE, "%s", task + sizeof key - 1);
+            found = true;
+        }
+        n++;
+    }
+    return found;
+}
+
+/* Whatever it is busy with, it tells where a task stands. */
+static void ask_why(struct sim_client *client)
+{
+    struct message message = {.type = MESSAGE_TYPE_explain_get};
+    char hex[HASH_HEX_SIZE];
+    if (client->sim->faults.audit && rng_below(&client->audits, 4) == 0 &&
+        pick_task(client, hex) && hash_parse(hex, &message.explain_get.task, NULL) == 0)
+        say(client, CHANNEL_CONTROL, &message);
+}
+
+static void ask_audit(struct sim_client *client)
+{
+    struct message message = {.type = MESSAGE_TYPE_order, .order = {.verb = ORDER_AUDIT}};
+    char hex[HASH_HEX_SIZE];
+    if (rng_below(&client->audits, 65536) >= client->sim->faults.audit ||
+        !pick_task(client, hex))
+        return;
+    message_text_set(&message.order.target, hex);
+    if (rng_below(&client->audits, 8) == 0) /* not wanted any more */
+        message.order.verb = ORDER_CANCEL;
+    say(client, CHANNEL_CONTROL, &message);
+}
+
 void sim_client_step(struct sim_client *client)
 {
     struct message message;
@@ -310,6 +369,8 @@ void sim_client_step(struct sim_client *client)
     client->eager_us = 0;
     if (client->submitted) {
         say_wish(client);
+        ask_audit(client);
+        ask_why(client);
         message = (struct message){.type = MESSAGE_TYPE_status_get,
                                    .status_get = {.campaign = client->id}};
         say(client, CHANNEL_CONTROL, &message);

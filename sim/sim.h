@@ -47,6 +47,8 @@ struct sim_faults {
     uint32_t sick;          /* node of a worker on which everything crashes; 0: none */
     uint32_t hang;          /* node of a worker that lives, but whose tasks may hang; 0: none */
     uint64_t hang_us;       /* for so long */
+    uint32_t audit;         /* of a step of the client: it asks for an audit */
+    uint32_t deviate;       /* of a run for an audit: another result comes out */
     bool pause;             /* the client pauses the campaign for a while */
     enum sim_ending ending; /* no fault */
     uint32_t rot;           /* of a broker crash: one row of the journal is damaged */
@@ -199,6 +201,8 @@ bool sim_truth_is_poison(const struct sim *sim, const struct hash *action);
 /* ---- check.c ---- */
 struct sim_checks *sim_checks_new(struct sim *sim);
 void sim_checks_free(struct sim_checks *checks);
+/* A worker offers a result, which is not the true one when it `deviates`. */
+void sim_check_offered(struct sim *sim, const struct message_outcome *outcome, bool deviates);
 void sim_check_sent(struct sim *sim, uint32_t to, struct span frame); /* by the broker */
 /* A result goes from uncommitted to committed, or a committed row is overwritten. */
 void sim_check_commit(struct sim *sim, enum table table, struct span key, bool existed,

@@ -3,6 +3,7 @@
 #include "sim/sim.h"
 
 #include "common/mem.h"
+#include "proto/attempt.h"
 #include "proto/kinds.h"
 
 #include <stdio.h>
@@ -41,6 +42,7 @@ struct attempt {
     struct buf outputs[OUTPUTS]; /* likewise */
     uint64_t accepted[OUTPUTS];  /* bytes of each that the broker has */
     uint32_t lie, offers;
+    bool deviates;
 };
 
 enum lie { LIE_NONE, LIE_WRONG_BYTES, LIE_NOT_PUT, LIE_FOREIGN, LIE_GARBAGE, LIES };
@@ -194,6 +196,10 @@ static void end_with(struct sim_worker *worker, struct attempt *attempt, enum at
 static void on_lease(struct sim_worker *worker, const struct message_lease *lease)
 {
     uint32_t i = find_held(worker, &lease->task);
+    if (i < worker->n_held && !attempt_same_reason(worker->held[i]->number, lease->attempt)) {
+        drop_held(worker, i); /* computed for another reason: anew */
+        i = worker->n_held;
+    }
     if (i < worker->n_held) { /* its number changes, the work does not */
         worker->held[i]->epoch = lease->epoch;
         worker->held[i]->number = lease->attempt;
@@ -383,6 +389,20 @@ static void begin(struct sim_worker *worker, struct attempt *attempt)
         attempt->due_us = sim->now_us + sim->faults.hang_us;
 }
 
+/* Computed again, it gives something else: the fault that audits are for. */
+static void deviate(struct sim_worker *worker, struct attempt *attempt)
+{
+    struct sim *sim = worker->sim;
+    struct rng rng = rng_stream(sim->seed, 11 + worker->node, attempt->number,
+                                (uint32_t)hash_u64(&attempt->task));
+    if (attempt_same_reason(attempt->number, 0) || attempt->lie ||
+        rng_below(&rng, 65536) >= sim->faults.deviate)
+        return;
+    attempt->outputs[0].data[0] ^= 2;
+    attempt->result.outputs[0].id = hash_bytes(buf_span(&attempt->outputs[0]));
+    attempt->deviates = true;
+}
+
 static void finish(struct sim_worker *worker, struct attempt *attempt)
 {
     struct sim *sim = worker->sim;
@@ -403,6 +423,7 @@ static void finish(struct sim_worker *worker, struct attempt *attempt)
         sim_truth_output(&attempt->task, k, attempt->action.kind, &attempt->outputs[k]);
     if (sim_chance(sim, &worker->rng, sim->faults.lie))
         attempt->lie = 1 + rng_below(&worker->rng, LIES - 1);
+    deviate(worker, attempt);
     if (attempt->lie == LIE_WRONG_BYTES)
         attempt->outputs[0].data[0] ^= 1;
     attempt->state = PUT;
@@ -464,6 +485,8 @@ static bool offer(struct sim_worker *worker, struct attempt *attempt)
                                           .end = attempt->end,
                                           .result = buf_span(&bytes),
                                           .wall_us = attempt->wall_us}};
+    if (attempt->end == ATTEMPT_OK)
+        sim_check_offered(worker->sim, &message.outcome, attempt->deviates);
     say(worker, CHANNEL_CONTROL, &message);
     attempt->due_us = worker->sim->now_us + OFFER_US;
     buf_done(&bytes);

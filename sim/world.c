@@ -145,6 +145,16 @@ static void draw_ending(struct sim *sim)
     f->task_us = f->task_us < 3 * SECOND_US ? f->task_us : 3 * SECOND_US; /* many rounds */
 }
 
+static void draw_audits(struct sim *sim)
+{
+    struct rng rng = rng_stream(sim->seed, 4, 5, 0);
+    struct sim_faults *f = &sim->faults;
+    if (rng_below(&rng, 3) > 0)
+        return;
+    f->audit = rng_below(&rng, EVERYTHING / 2);
+    f->deviate = rng_below(&rng, 2) ? rng_below(&rng, EVERYTHING) : 0;
+}
+
 /* ---- events ---- */
 
 static bool before(const struct sim_event *a, const struct sim_event *b)
@@ -387,6 +397,7 @@ void sim_init(struct sim *sim, uint64_t seed, bool tracing)
     draw_wishes(sim);
     draw_hang(sim);
     draw_ending(sim);
+    draw_audits(sim);
     sim->options = (struct broker_options){
         .store = "simulated",
         .verbosity = -1,

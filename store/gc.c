@@ -157,6 +157,11 @@ void store_gc_keep(struct store_gc *gc, const struct hash *object)
     set_add(gc->objects, object);
 }
 
+bool store_gc_kept(const struct store_gc *gc, const struct hash *object)
+{
+    return set_has(gc->objects, object);
+}
+
 void store_gc_keep_result(struct store_gc *gc, const struct hash *action)
 {
     set_add(gc->results, action);
@@ -234,6 +239,16 @@ static uint64_t epoch_of(struct store *store, const struct hash *id, const struc
         store->backend->ops->get(store->backend, TABLE_TOUCHED, hash_span(id), &value, NULL);
     uint64_t touched = rc == 0 && value.size == 8 ? get_u64_le(value.data) : 0;
     return touched > place->sequence ? touched : place->sequence;
+}
+
+int store_age(struct store *store, const struct hash *id, uint64_t *ret_sequence,
+              struct err *err)
+{
+    struct place place;
+    int rc = place_find(store, id, &place, err);
+    if (rc == 0)
+        *ret_sequence = epoch_of(store, id, &place);
+    return rc;
 }
 
 static int erase_object(struct store *store, const struct hash *id, const struct place *place,

@@ -154,6 +154,12 @@ int store_gc_begin(struct store *store, uint64_t horizon, bool dry, struct store
                    struct err *err);
 void store_gc_keep(struct store_gc *gc, const struct hash *object);
 void store_gc_keep_result(struct store_gc *gc, const struct hash *action);
+/* Was the object marked? */
+bool store_gc_kept(const struct store_gc *gc, const struct hash *object);
+/* Its age for gc: the sequence of its first row, or of the last time that it was stored again
+ * or named by a new result or ref. Errors: ERR_NOT_FOUND. */
+int store_age(struct store *store, const struct hash *id, uint64_t *ret_sequence,
+              struct err *err);
 /* `object`, an output of `action` whose result is kept, may go all the same, unless it is kept
  * for another reason: the store then remembers how it is made (store_pruned). */
 void store_gc_prune(struct store_gc *gc, const struct hash *object, const struct hash *action);

@@ -1,7 +1,9 @@
 /* All task kinds without their science: outputs are invented from the action id, so they are
  * pure functions of the action, and sized so that checkpoints travel in several parts. Linked
  * into a `wyckmill` in place of the real table, they let the process tests kill the mill some
- * hundred times in the time of one real campaign. */
+ * hundred times in the time of one real campaign. A worker with FAKE_LIES in its environment
+ * gives other scores than the rest: a machine that computes wrongly. With FAKE_CRASHES it
+ * crashes on them. */
 #include "common/mem.h"
 #include "common/rng.h"
 #include "proto/kinds.h"
@@ -10,14 +12,15 @@
 
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
 enum { CHECKPOINT_BYTES = (5 << 20) / 2, SMALL_BYTES = 3000, CANDIDATES = 12, WORK_MS = 30 };
 
-static void emit_bytes(const struct task *task, const char *type, size_t size)
+static void emit_bytes(const struct task *task, const char *type, size_t size, bool wrong)
 {
-    struct rng rng = rng_stream(hash_u64(&task->id), 0, 0, 0);
+    struct rng rng = rng_stream(hash_u64(&task->id), 0, wrong, 0);
     struct buf bytes = {0};
     while (bytes.size < size) {
         uint32_t number = rng_u32(&rng);
@@ -82,7 +85,17 @@ static int small_run(const struct task *task, struct err *err)
 {
     (void)err;
     take_time();
-    emit_bytes(task, "invented", SMALL_BYTES);
+    emit_bytes(task, "invented", SMALL_BYTES, false);
+    return 0;
+}
+
+static int fake_score_run(const struct task *task, struct err *err)
+{
+    (void)err;
+    take_time();
+    if (getenv("FAKE_CRASHES"))
+        abort();
+    emit_bytes(task, "invented", SMALL_BYTES, getenv("FAKE_LIES") != NULL);
     return 0;
 }
 
@@ -90,7 +103,7 @@ static int fake_assemble_run(const struct task *task, struct err *err)
 {
     (void)err;
     take_time();
-    emit_bytes(task, "dataset", SMALL_BYTES);
+    emit_bytes(task, "dataset", SMALL_BYTES, false);
     emit_report(task);
     say(task, "rejected", 0);
     return 0;
@@ -100,7 +113,7 @@ static int fake_train_step_run(const struct task *task, struct err *err)
 {
     (void)err;
     take_time();
-    emit_bytes(task, "checkpoint", CHECKPOINT_BYTES);
+    emit_bytes(task, "checkpoint", CHECKPOINT_BYTES, false);
     emit_report(task);
     return 0;
 }
@@ -111,7 +124,7 @@ static int fake_rank_run(const struct task *task, struct err *err)
     take_time();
     emit_candidates(task);
     emit_report(task);
-    emit_bytes(task, "tally", SMALL_BYTES);
+    emit_bytes(task, "tally", SMALL_BYTES, false);
     say(task, "distinct", CANDIDATES);
     return 0;
 }
@@ -121,7 +134,7 @@ static int fake_rank_run(const struct task *task, struct err *err)
 #define train_step_fake fake_train_step_run
 #define sample_fake small_run
 #define realize_fake small_run
-#define score_fake small_run
+#define score_fake fake_score_run
 #define rank_fake fake_rank_run
 
 const struct task_kind task_kinds[] = {

@@ -4,6 +4,7 @@
 
 #include "common/cleanup.h"
 #include "common/mem.h"
+#include "proto/attempt.h"
 #include "workers/runtime/slot.h"
 
 #include <assert.h>
@@ -382,6 +383,11 @@ static void lease_again(struct attempt *attempt, const struct message_lease *lea
 void attempts_lease(struct attempts *attempts, const struct message_lease *lease)
 {
     uint32_t i = find(attempts, &lease->task);
+    /* Wanted for another reason (proto/attempt.h): what was computed does not count. */
+    if (i != ATTEMPTS_MAX && !attempt_same_reason(attempts->items[i]->number, lease->attempt)) {
+        forget(attempts, i);
+        i = ATTEMPTS_MAX;
+    }
     if (i != ATTEMPTS_MAX) {
         lease_again(attempts->items[i], lease);
         return;

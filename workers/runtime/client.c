@@ -231,6 +231,25 @@ int client_status(struct client *client, const struct hash *campaign, struct buf
     return 0;
 }
 
+int client_explain(struct client *client, const struct hash *task, struct buf *ret_json,
+                   struct err *err)
+{
+    struct message question = {.type = MESSAGE_TYPE_explain_get}, answer;
+    zmq_msg_t frame;
+    question.explain_get.task = *task;
+    for (bool mine = false; !mine;) { /* a late answer to an earlier question is passed over */
+        int rc =
+            ask(client, client->control, &question, MESSAGE_TYPE_explain, &frame, &answer, err);
+        if (rc)
+            return rc;
+        mine = hash_equal(&answer.explain.task, task);
+        if (mine)
+            buf_append(ret_json, answer.explain.json.data, answer.explain.json.size);
+        (void)zmq_msg_close(&frame);
+    }
+    return 0;
+}
+
 int client_gc(struct client *client, const struct message_gc *asked,
               struct message_gc_report *ret_report, struct err *err)
 {
@@ -279,7 +298,8 @@ int client_order(struct client *client, enum order_verb verb, const char *target
     if (rc)
         return rc;
     if (answer.ordered.problem.text[0])
-        rc = err_set(err, ERR_INVALID, "%s", answer.ordered.problem.text);
+        rc = err_set(err, answer.ordered.tasks ? ERR_BUSY : ERR_INVALID, "%s",
+                     answer.ordered.problem.text);
     else
         *ret_tasks = answer.ordered.tasks;
     (void)zmq_msg_close(&frame);

@@ -44,10 +44,14 @@ int client_status(struct client *client, const struct hash *campaign, struct buf
 int client_events(struct client *client, uint64_t from, uint64_t *ret_next,
                   struct buf *ret_json, struct err *err);
 /* An operator's order, done and durable on return. *ret_tasks: that it changed something for.
- * Errors: ERR_INVALID (refused; the sentence is the broker's), ERR_NETWORK. */
+ * Errors: ERR_INVALID (refused; the sentence is the broker's), ERR_BUSY (refused for now),
+ * ERR_NETWORK. */
 int client_order(struct client *client, enum order_verb verb, const char *target,
                  uint64_t *ret_tasks, struct err *err);
 
+/* Where the task stands in the queue: JSON text, appended (broker/explain.c). */
+int client_explain(struct client *client, const struct hash *task, struct buf *ret_json,
+                   struct err *err);
 /* GC as asked; patience is that of a whole gc. *ret_report is copied. Errors: ERR_CONFIG
  * (refused, with the broker's sentence), ERR_NETWORK. */
 int client_gc(struct client *client, const struct message_gc *asked,

@@ -697,6 +697,24 @@ static void test_broker_core__avoided_worker_takes_it_when_it_is_alone(void **st
                       "[ 1427] drain w2 -> drain w2, lease 0100 #2 w1\n");
 }
 
+/* Computed again elsewhere, under numbers of its own: a repeated result from before is late. */
+static void test_broker_core__added_task_avoids_a_worker(void **state)
+{
+    (void)state;
+    struct story story = story_begin();
+    struct broker_event again = add(1);
+    again.avoid = 1 + 1;
+    again.attempt = 256;
+    tell(&story, ready(1, 1, 1));
+    tell(&story, ready(2, 1, 1));
+    tell(&story, again);
+    tell(&story, of_worker(BROKER_EVENT_WORKER_GONE, 2));
+    story_end(&story, "[    0] ready w1\n[    0] ready w2\n"
+                      "[    0] add 0100 -> lease 0100 #257 w2\n"
+                      "[    0] gone w2 -> attempt-ended 0100 #257 w2 lost, "
+                      "lease 0100 #258 w1\n");
+}
+
 /* What crashes here and goes well there is a proof; what crashes everywhere is none. */
 static void test_broker_core__worker_on_which_good_tasks_crash_is_drained(void **state)
 {
@@ -1054,6 +1072,94 @@ static void test_broker_core__drained_worker_gets_nothing_new(void **state)
                       "[    0] ready w3 -> drain w3\n");
 }
 
+static struct broker_why why_of(const struct story *story, uint8_t task)
+{
+    struct broker_why why;
+    struct hash hash = id(task);
+    assert_int_equal(broker_core_why(story->core, &hash, &why, NULL), 0);
+    return why;
+}
+
+/* Every state is told with what it waits for. */
+static void test_broker_core__tells_why_a_task_does_not_run(void **state)
+{
+    (void)state;
+    struct story story = story_begin();
+    struct broker_event other = add(9);
+    struct broker_why why;
+    struct hash unknown = id(77);
+    other.profile_id = 2;
+    other.kind = 0;
+    tell(&story, ready(1, 1, 1));
+    for (uint8_t task = 1; task <= 5; task++)
+        tell(&story, add(task));
+    tell(&story, other);
+    story.now_ms = 400;
+    why = why_of(&story, 1);
+    assert_int_equal(why.state, BROKER_TASK_LEASED);
+    assert_int_equal(why.n_leases, 1);
+    assert_int_equal(why.leases[0].worker, 1);
+    assert_int_equal(why.leases[0].attempt, 1);
+    assert_int_equal(why.leases[0].begin_ms, 0);
+    why = why_of(&story, 4);
+    assert_int_equal(why.state, BROKER_TASK_READY);
+    assert_int_equal(why.before, 2); /* 2 and 3 */
+    assert_int_equal(why.ready, 5);
+    assert_int_equal(why.fit.workers, 1);
+    assert_int_equal(why.fit.profile, 1);
+    assert_int_equal(why.fit.open, 1);
+    assert_false(why.fit.room);
+    assert_int_equal(why_of(&story, 2).before, 0);
+    why = why_of(&story, 9);
+    assert_int_equal(why.fit.kind, 1);
+    assert_int_equal(why.fit.profile, 0);
+
+    tell(&story, result(1, 1, 1, ATTEMPT_CRASH));
+    why = why_of(&story, 1);
+    assert_int_equal(why.state, BROKER_TASK_WAITING);
+    assert_in_range(why.ready_ms, 1400, 1900);
+    assert_int_equal(why.crashes, 1);
+    assert_int_equal(why.crashed_on[0], 1);
+    assert_int_equal(why.avoid, 2);
+    tell(&story, of_task(BROKER_EVENT_TASK_HOLD, 5));
+    assert_int_equal(why_of(&story, 5).state, BROKER_TASK_HELD);
+    tell(&story, of_worker(BROKER_EVENT_WORKER_DRAIN, 1));
+    why = why_of(&story, 4);
+    assert_int_equal(why.fit.profile, 1);
+    assert_int_equal(why.fit.open, 0);
+    assert_int_equal(broker_core_why(story.core, &unknown, &why, &story.err), ERR_NOT_FOUND);
+    broker_actions_done(&story.actions);
+    broker_core_free(story.core);
+    buf_done(&story.text);
+}
+
+/* The number of those that come first, whatever order they came in; counting has an end. */
+static void test_broker_core__counts_those_before(void **state)
+{
+    (void)state;
+    enum { TASKS = BROKER_WHY_BEFORE + 500 };
+    struct story story = story_begin();
+    struct broker_event event = {.type = BROKER_EVENT_TASK_ADD};
+    for (uint32_t i = 0; i < TASKS; i++) {
+        uint32_t number = (uint32_t)((uint64_t)i * 7919 % TASKS); /* coprime: each once */
+        memcpy(event.task.bytes, &number, sizeof number);
+        event.priority = -(int32_t)number;
+        assert_int_equal(broker_core_step(story.core, &event, &story.actions, &story.err), 0);
+    }
+    static const uint32_t asked[] = {0, 1, 17, 500, 9999, 10000, TASKS - 1};
+    for (size_t i = 0; i < sizeof asked / sizeof asked[0]; i++) {
+        struct broker_why why;
+        struct hash hash = {{0}};
+        memcpy(hash.bytes, &asked[i], sizeof asked[i]);
+        assert_int_equal(broker_core_why(story.core, &hash, &why, NULL), 0);
+        assert_int_equal(why.before,
+                         asked[i] < BROKER_WHY_BEFORE ? asked[i] : BROKER_WHY_BEFORE);
+    }
+    broker_actions_done(&story.actions);
+    broker_core_free(story.core);
+    buf_done(&story.text);
+}
+
 static void test_broker_core__senseless_events_change_nothing(void **state)
 {
     (void)state;
@@ -1129,6 +1235,9 @@ int main(void)
         cmocka_unit_test(test_broker_core__races_use_nothing_but_idle_slots),
         cmocka_unit_test(test_broker_core__crashed_task_goes_elsewhere),
         cmocka_unit_test(test_broker_core__avoided_worker_takes_it_when_it_is_alone),
+        cmocka_unit_test(test_broker_core__added_task_avoids_a_worker),
+        cmocka_unit_test(test_broker_core__tells_why_a_task_does_not_run),
+        cmocka_unit_test(test_broker_core__counts_those_before),
         cmocka_unit_test(test_broker_core__worker_on_which_good_tasks_crash_is_drained),
         cmocka_unit_test(test_broker_core__error_of_the_task_is_final),
         cmocka_unit_test(test_broker_core__leases_return_at_once_when_the_worker_leaves),

@@ -223,7 +223,8 @@ static void hear_a(struct link *link, void *socket, enum message_type type, stru
     }
 }
 
-static void hello(struct link *link, const char *kinds_text, uint32_t slots)
+static void hello_as(struct link *link, const char *kinds_text, const char *profile,
+                     uint32_t slots)
 {
     struct message message = {.type = MESSAGE_TYPE_hello,
                               .hello = {.boot = (uint64_t)getpid() ^ (uintptr_t)link->zmq,
@@ -231,11 +232,16 @@ static void hello(struct link *link, const char *kinds_text, uint32_t slots)
                                         .credit = slots}};
     message_text_set(&message.hello.name, "test:1");
     message_text_set(&message.hello.kinds, kinds_text);
-    message_text_set(&message.hello.profile, "profile");
+    message_text_set(&message.hello.profile, profile);
     say(link->control, &message);
     hear_a(link, link->control, MESSAGE_TYPE_welcome, &message);
     link->epoch = message.welcome.epoch;
     assert_string_equal(message.welcome.bulk.text, "");
+}
+
+static void hello(struct link *link, const char *kinds_text, uint32_t slots)
+{
+    hello_as(link, kinds_text, "profile", slots);
 }
 
 /* Kinds as HELLO names them, in the revisions of this build. */
@@ -1039,6 +1045,90 @@ static uint64_t order(struct link *link, enum order_verb verb, const char *targe
     return message.ordered.tasks;
 }
 
+/* Append "END#ATTEMPT " of every audit. */
+static int list_audits(void *context, uint64_t sequence, struct span event)
+{
+    char what[32] = "", end[16] = "";
+    uint64_t attempt = 0;
+    struct document *document;
+    (void)sequence;
+    assert_int_equal(document_parse(event, &value_limits_message, &document, NULL), 0);
+    struct value map = document_root(document);
+    (void)value_text(value_get(map, "event"), "event", what, sizeof what, NULL);
+    (void)value_text(value_get(map, "end"), "end", end, sizeof end, NULL);
+    (void)value_u64(value_get(map, "attempt"), "attempt", 0, UINT32_MAX, &attempt, NULL);
+    if (!strcmp(what, "audited"))
+        buf_print(context, "%s#%llu ", end, (unsigned long long)attempt);
+    document_free(document);
+    return 0;
+}
+
+/* What was computed before is acknowledged, and proves nothing; what is computed again does. */
+static void test_broker__audit_compares_what_is_computed_for_it(void **state)
+{
+    struct bench *bench = *state;
+    broker_start(bench);
+    struct link link = link_open(bench);
+    struct done done = {.n = 0};
+    struct buf action = {0}, bytes = {0}, audits = {0};
+    struct message message;
+    char hex[HASH_HEX_SIZE];
+    hello(&link, encode_kind(), 1);
+    (void)submit(&link, "one", 16);
+    assert_int_equal(work(&link, &done, 2, WAIT_MS), 2); /* both shards */
+    (void)order(&link, ORDER_AUDIT, "abcd", "'abcd' is no task's id");
+
+    assert_int_equal(order(&link, ORDER_AUDIT, hash_hex(&done.items[0], hex), ""), 1);
+    struct message_lease lease = take_lease(&link, &action);
+    assert_true(hash_equal(&lease.task, &done.items[0]));
+    assert_int_equal(lease.attempt, 257);
+    assert_int_equal(order(&link, ORDER_AUDIT, hex, ""), 1); /* twice is once */
+    struct message_lease before = lease;
+    before.attempt = 1;
+    answer_ok(&link, &before);
+    hear_a(&link, link.control, MESSAGE_TYPE_ack, &message);
+    assert_int_equal(message.ack.attempt, 1);
+    answer_ok(&link, &lease);
+    hear_a(&link, link.control, MESSAGE_TYPE_ack, &message);
+    assert_int_equal(message.ack.attempt, 257);
+
+    assert_int_equal(order(&link, ORDER_AUDIT, hash_hex(&done.items[1], hex), ""), 1);
+    lease = take_lease(&link, &action);
+    struct result result = compute(&lease);
+    upload(&link, &result);
+    result.n_outputs--;
+    result_encode(&result, &bytes);
+    result.n_outputs++;
+    say_outcome(&link, &lease, ATTEMPT_OK, buf_span(&bytes));
+    hear_a(&link, link.control, MESSAGE_TYPE_ack, &message);
+
+    assert_int_equal(order(&link, ORDER_AUDIT, hash_hex(&done.items[0], hex), ""), 1);
+    lease = take_lease(&link, &action);
+    say_outcome(&link, &lease, ATTEMPT_ERROR, (struct span){0});
+    hear_a(&link, link.control, MESSAGE_TYPE_ack, &message);
+    assert_int_equal(order(&link, ORDER_AUDIT, hex, ""), 1);
+    (void)take_lease(&link, &action);
+    assert_int_equal(order(&link, ORDER_CANCEL, hex, ""), 1);
+    hear_a(&link, link.control, MESSAGE_TYPE_revoke, &message);
+    hello_as(&link, encode_kind(), "another", 1);
+    assert_int_equal(
+        order(&link, ORDER_AUDIT, hex, "no worker here has its numerics profile, profile"), 0);
+    hello(&link, "knit@1", 1);
+    assert_int_equal(order(&link, ORDER_AUDIT, hex, "no worker here runs 'encode'"), 0);
+    assert_int_equal(broker_end(bench, SIGTERM), 0);
+
+    struct store *store;
+    assert_int_equal(store_open(bench->folder, STORE_READ, &store, NULL), 0);
+    assert_int_equal(store_each_event(store, 0, list_audits, &audits, NULL), 0);
+    assert_string_equal(buf_text(&audits), "equal#257 differs#513 failed#0 cancelled#0 ");
+    store_close(store);
+    result_done(&result);
+    buf_done(&action);
+    buf_done(&bytes);
+    buf_done(&audits);
+    link_close(&link);
+}
+
 /* A broker that has just begun is still planning: its state is asked for until it is `want`. */
 static void check_state(struct link *link, const char *name, const char *want)
 {
@@ -1103,7 +1193,9 @@ static void test_broker__paused_campaign_begins_nothing(void **state)
     check_state(&link, "three", "done");
     (void)order(&link, ORDER_PAUSE, "one", "campaign 'one' is over: done");
     (void)order(&link, ORDER_RESUME, "none", "no campaign 'none' is here");
-    (void)order(&link, ORDER_VERB_COUNT, "one", "order 5 is not known here");
+    char unknown[40];
+    (void)snprintf(unknown, sizeof unknown, "order %d is not known here", ORDER_VERB_COUNT);
+    (void)order(&link, ORDER_VERB_COUNT, "one", unknown);
     link_close(&link);
 }
 
@@ -1441,6 +1533,7 @@ int main(int argc, char **argv)
         with_broker(test_broker__objects_travel_in_parts),
         with_broker(test_broker__bad_campaigns_are_refused),
         with_broker(test_broker__replaced_campaign_cancels_what_nobody_wants),
+        with_broker(test_broker__audit_compares_what_is_computed_for_it),
         with_broker(test_broker__paused_campaign_begins_nothing),
         with_broker(test_broker__submitting_resumes),
         with_broker(test_broker__cancelled_campaign_stays_so_until_submitted),

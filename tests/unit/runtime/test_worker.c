@@ -297,6 +297,21 @@ static void test_worker__offers_its_results_to_the_next_broker(void **state)
     (void)expect_outcome(f, &waiting, 2, 1, ATTEMPT_OK);
 }
 
+/* For an audit what it computed before does not count, though nobody has acknowledged it. */
+static void test_worker__computes_anew_for_an_audit(void **state)
+{
+    struct fixture *f = *state;
+    struct hash task, again;
+    fake_welcome(&f->fake, 1, 10000);
+    lease(f, 1, 1, "join", NULL, "a", NULL, &task);
+    expect_object(f, "a");
+    (void)expect_outcome(f, &task, 1, 1, ATTEMPT_OK);
+    lease(f, 1, 257, "join", NULL, "a", NULL, &again);
+    assert_true(hash_equal(&again, &task));
+    expect_object(f, "a");
+    (void)expect_outcome(f, &task, 1, 257, ATTEMPT_OK);
+}
+
 static void test_worker__a_revoked_task_is_stopped(void **state)
 {
     struct fixture *f = *state;
@@ -387,6 +402,7 @@ int main(int argc, char **argv)
         TEST(test_worker__tells_errors_and_crashes),
         TEST(test_worker__damage_on_the_way_is_repaired_or_told),
         TEST(test_worker__offers_its_results_to_the_next_broker),
+        TEST(test_worker__computes_anew_for_an_audit),
         TEST(test_worker__a_revoked_task_is_stopped),
         TEST(test_worker__leaves_when_what_runs_is_done),
         TEST(test_worker__a_second_request_ends_it_at_once),

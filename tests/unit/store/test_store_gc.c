@@ -363,6 +363,38 @@ static void test_store_gc__large_objects_go_whole(void **state)
     free(bytes);
 }
 
+/* For those who ask why: what was marked, and how young a thing is; a reader may ask as well.
+ */
+static void test_store_gc__tells_marks_and_ages(void **state)
+{
+    struct fixture *fixture = *state;
+    struct store *store = fixture->store;
+    struct hash first = put(store, "first"), second = put(store, "second"), none = {{1}};
+    uint64_t age, later;
+    commit(store);
+    assert_int_equal(store_age(store, &first, &age, NULL), 0);
+    assert_int_equal(store_age(store, &second, &later, NULL), 0);
+    assert_true(age < later);
+    assert_int_equal(store_touch(store, &first, NULL), 0);
+    commit(store);
+    assert_int_equal(store_age(store, &first, &age, NULL), 0);
+    assert_true(age > later);
+    assert_int_equal(store_age(store, &none, &age, NULL), ERR_NOT_FOUND);
+
+    if (fixture->on_disk) {
+        store_close(store);
+        assert_int_equal(store_open(fixture->folder, STORE_READ, &fixture->store, NULL), 0);
+        store = fixture->store;
+    }
+    struct store_gc *gc = begin(store, true);
+    store_gc_keep(gc, &second);
+    assert_false(store_gc_kept(gc, &first));
+    assert_true(store_gc_kept(gc, &second));
+    store_gc_end(gc);
+    assert_int_equal(store_age(store, &second, &age, NULL), 0);
+    assert_int_equal(age, later);
+}
+
 static void test_store_gc__one_at_a_time(void **state)
 {
     struct store *store = ((struct fixture *)*state)->store;
@@ -612,6 +644,7 @@ int main(void)
         ON_BOTH(test_store_gc__sequences_are_not_reused),
         ON_BOTH(test_store_gc__large_objects_go_whole),
         ON_BOTH(test_store_gc__one_at_a_time),
+        ON_BOTH(test_store_gc__tells_marks_and_ages),
         cmocka_unit_test(test_store_gc__killed_in_the_middle),
         cmocka_unit_test(test_store_gc__fsck_beside_a_writer_is_clean),
         cmocka_unit_test(test_store_gc__backup_beside_a_writer),
