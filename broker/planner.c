@@ -349,8 +349,7 @@ static void begin_round(struct planner *planner)
     planner->scores_lost = 0;
     for (uint32_t arm = 0; arm < arms(campaign); arm++)
         for (uint32_t i = 0; i < campaign->tasks; i++)
-            add_batch(planner,
-                      (uint32_t)((planner->now.round * campaign->tasks + i) * campaign->batch),
+            add_batch(planner, (planner->now.round * campaign->tasks + i) * campaign->batch,
                       guided && arm == 0);
     planner->now.batches += planner->n_scores;
     planner->now.round++;
