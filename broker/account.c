@@ -28,16 +28,17 @@ static const struct {
     {"batches",        FIELD_U64,  AT(batches)},
     {"batches_lost",   FIELD_U64,  AT(batches_lost)},
     {"bytes",          FIELD_U64,  AT(bytes)},
-    {"candidates",     FIELD_HASH, AT(candidates)},
+    {"candidates",     FIELD_HASH, AT(ranking[RANKED_CANDIDATES])},
     {"distinct",       FIELD_U64,  AT(distinct)},
     {"failed",         FIELD_U64,  AT(failed)},
     {"meeting",        FIELD_U64,  AT(meeting)},
     {"models",         FIELD_HASH, AT(models)},
     {"ranked",         FIELD_U32,  AT(ranked)},
+    {"report",         FIELD_HASH, AT(ranking[RANKED_REPORT])},
     {"round",          FIELD_U32,  AT(round)},
     {"rounds_lost",    FIELD_U32,  AT(rounds_lost)},
     {"rounds_without", FIELD_U32,  AT(rounds_without)},
-    {"tally",          FIELD_HASH, AT(tally)},
+    {"tally",          FIELD_HASH, AT(ranking[RANKED_TALLY])},
     {"tasks",          FIELD_U64,  AT(tasks)},
     {"why",            FIELD_WHY,  AT(why)},
 };
@@ -150,8 +151,10 @@ int account_decode(struct span bytes, struct account *ret, struct err *err)
 /* gc keeps what a mark needs, but damage takes anything. */
 static bool is_usable(struct store *store, const struct planner_mark *mark)
 {
-    return mark->round > 0 && store_has(store, &mark->candidates) &&
-           store_has(store, &mark->tally);
+    bool usable = mark->round > 0;
+    for (int i = 0; usable && i < RANK_OUTPUTS; i++)
+        usable = store_has(store, &mark->ranking[i]);
+    return usable;
 }
 
 int account_load(struct store *store, const struct campaign *campaign, struct account *ret,

@@ -41,21 +41,6 @@ const char *campaigns_state_text(const struct campaign_run *run)
 
 /* ---- feeding planners ---- */
 
-/* Log the end of a campaign, once. */
-static void check_over(struct shell *shell, struct campaign_run *run)
-{
-    struct planner_status status;
-    planner_status(run->planner, &status);
-    if (status.state == PLANNER_RUNNING || run->over)
-        return;
-    run->over = true;
-    wills_follow(shell, run); /* what waits in the queue would be in vain */
-    record_campaign(shell, "ended", run);
-    shell_log(shell, LOG_NEWS, "campaign '%s' %s: %llu executed, %llu from the cache%s%s",
-              run->name, planner_state_text(status.state), (unsigned long long)run->executed,
-              (unsigned long long)run->cached, status.note[0] ? "; " : "", status.note);
-}
-
 /* A round that was begun stays paid, whatever is spent by the next start of the broker, and the
  * rounds before it need not be replayed then. */
 static void note_rounds(struct shell *shell, struct campaign_run *run)
@@ -75,6 +60,29 @@ static void note_rounds(struct shell *shell, struct campaign_run *run)
         shell_commit_soon(shell);
 }
 
+/* Log the end of a campaign, once. */
+static void check_over(struct shell *shell, struct campaign_run *run)
+{
+    struct planner_status status;
+    planner_status(run->planner, &status);
+    if (status.state == PLANNER_RUNNING || run->over)
+        return;
+    run->over = true;
+    wills_follow(shell, run); /* what waits in the queue would be in vain */
+    record_campaign(shell, "ended", run);
+    shell_log(shell, LOG_NEWS, "campaign '%s' %s: %llu executed, %llu from the cache%s%s",
+              run->name, planner_state_text(status.state), (unsigned long long)run->executed,
+              (unsigned long long)run->cached, status.note[0] ? "; " : "", status.note);
+}
+
+/* The plan was told something: what follows from it? */
+static void plan_moved(struct shell *shell, struct campaign_run *run)
+{
+    run->hungry = true;
+    note_rounds(shell, run);
+    check_over(shell, run);
+}
+
 /* A result that does not fit the plan counts as none: the campaign must not wait for ever. */
 static void feed(struct shell *shell, struct campaign_run *run, const struct hash *task,
                  const struct result *result)
@@ -84,9 +92,7 @@ static void feed(struct shell *shell, struct campaign_run *run, const struct has
         shell_log(shell, LOG_TROUBLE, "campaign '%s': %s", run->name, err.text);
         planner_failed(run->planner, task, err.text);
     }
-    run->hungry = true;
-    note_rounds(shell, run);
-    check_over(shell, run);
+    plan_moved(shell, run);
 }
 
 void campaigns_paid(struct shell *shell, const struct hash *task, uint64_t wall_us)
@@ -143,8 +149,7 @@ void campaigns_failed(struct shell *shell, const struct hash *task, const char *
         if (!wills_want(run, task))
             continue;
         planner_failed(run->planner, task, why);
-        run->hungry = true;
-        check_over(shell, run);
+        plan_moved(shell, run);
     }
 }
 
@@ -208,11 +213,11 @@ static void plan_action(struct shell *shell, struct campaign_run *run,
         result_done(&result);
     } else if (record_quarantine_find(shell, id, why) == 0) {
         planner_failed(run->planner, id, why);
-        check_over(shell, run);
+        plan_moved(shell, run);
     } else if (queue_action(shell, run, action, id, &err)) {
         shell_log(shell, LOG_TROUBLE, "campaign '%s': %s", run->name, err.text);
         planner_failed(run->planner, id, err.text);
-        check_over(shell, run);
+        plan_moved(shell, run);
     }
 }
 

@@ -38,14 +38,12 @@ enum stage {
 enum {
     ASSEMBLE_OUTPUTS = 2,
     TRAIN_OUTPUTS = 2,
-    RANK_OUTPUTS = 3,
     TASKS_PER_BATCH = 3, /* sample, realize, score */
     ROUNDS_LOST_MAX = 3, /* in a row, of which no batch is left: then it is given up */
     NOTE_SIZE = sizeof((struct planner_status *)0)->note,
 };
 
 /* Each node's part in the plan, beside the graph's own knowledge of it. */
-enum { RANKED_CANDIDATES = 0, RANKED_TALLY = 2 }; /* outputs of rank */
 enum part { PART_ENCODE, PART_ASSEMBLE, PART_TRAIN, PART_BATCH, PART_SCORE, PART_RANK };
 
 struct planner {
@@ -356,8 +354,7 @@ static void begin_round(struct planner *planner)
     planner->scores_lost = 0;
     for (uint32_t arm = 0; arm < arms(campaign); arm++)
         for (uint32_t i = 0; i < campaign->tasks; i++)
-            add_batch(planner,
-                      (uint32_t)((planner->now.round * campaign->tasks + i) * campaign->batch),
+            add_batch(planner, (planner->now.round * campaign->tasks + i) * campaign->batch,
                       guided && arm == 0);
     planner->now.batches += planner->n_scores;
     planner->now.round++;
@@ -458,8 +455,8 @@ static void begin_rank(struct planner *planner)
     cleanup(free_ptr) struct graph_input *inputs =
         mem_new(EARLIER_INPUTS + planner->n_scores, sizeof *inputs);
     if (planner->now.ranked) {
-        inputs[n++] = object(&planner->now.candidates);
-        inputs[n++] = object(&planner->now.tally);
+        inputs[n++] = object(&planner->now.ranking[RANKED_CANDIDATES]);
+        inputs[n++] = object(&planner->now.ranking[RANKED_TALLY]);
     }
     outputs_done(planner, planner->scores, planner->n_scores, inputs, &n);
     struct buf params = rank_params(&planner->campaign, planner->now.ranked > 0);
@@ -551,12 +548,9 @@ void planner_resume(struct planner *planner, const struct planner_mark *mark)
     planner->from = *mark;
 }
 
-bool planner_table(const struct planner *planner, struct hash *ret_candidates,
-                   struct hash *ret_tally)
+const struct hash *planner_ranking(const struct planner *planner)
 {
-    *ret_candidates = planner->now.candidates;
-    *ret_tally = planner->now.tally;
-    return planner->now.ranked > 0;
+    return planner->now.ranked > 0 ? planner->now.ranking : NULL;
 }
 
 static void next_round(struct planner *planner);
@@ -802,9 +796,8 @@ int planner_result(struct planner *planner, const struct hash *action,
     for (uint32_t i = 0; i < result->n_outputs; i++)
         planner->now.bytes += result->outputs[i].size;
     if (planner->stage == STAGE_RANK) {
-        planner->now.candidates =
-            graph_output(planner->graph, planner->rank, RANKED_CANDIDATES);
-        planner->now.tally = graph_output(planner->graph, planner->rank, RANKED_TALLY);
+        for (uint32_t i = 0; i < RANK_OUTPUTS; i++)
+            planner->now.ranking[i] = graph_output(planner->graph, planner->rank, i);
         planner->now.ranked = planner->now.round;
     }
     read_summary(planner, result);
@@ -927,6 +920,6 @@ void planner_status(const struct planner *planner, struct planner_status *ret)
         ret->dataset = graph_output(planner->graph, planner->assemble, 0);
         ret->rejects = graph_output(planner->graph, planner->assemble, 1);
     }
-    if (planner->now.ranked)
-        ret->candidates = planner->now.candidates;
+    ret->candidates = planner->now.ranking[RANKED_CANDIDATES];
+    ret->report = planner->now.ranking[RANKED_REPORT];
 }

@@ -41,6 +41,9 @@ void planner_failed(struct planner *planner, const struct hash *action, const ch
  * planner_next, and whenever a result was paid, before it is fed. */
 void planner_account(struct planner *planner, uint64_t slot_us, uint32_t rounds);
 
+/* Outputs of a ranking. */
+enum ranked { RANKED_CANDIDATES, RANKED_REPORT, RANKED_TALLY, RANK_OUTPUTS };
+
 /* Where a campaign stands between two rounds: all that goes from one to the next. */
 struct planner_mark {
     struct hash models; /* over kinds' revisions, data set and networks: it holds for these */
@@ -50,9 +53,9 @@ struct planner_mark {
     uint64_t batches, batches_lost;       /* of all rounds */
     uint64_t tasks, failed;               /* with a result; without */
     uint64_t bytes;                       /* of all outputs */
-    uint64_t distinct, meeting;    /* rows of the table; of them such that meet the targets */
-    struct hash candidates, tally; /* of the last ranking */
-    char why[160];                 /* the first failure's sentence */
+    uint64_t distinct, meeting; /* rows of the table; of them such that meet the targets */
+    struct hash ranking[RANK_OUTPUTS]; /* outputs of the last one */
+    char why[160];                     /* the first failure's sentence */
 };
 /* As of the end of the last round behind which another one began. False: there is none. */
 bool planner_mark_get(const struct planner *planner, struct planner_mark *ret);
@@ -84,6 +87,7 @@ struct planner_status {
     uint64_t bytes;                     /* of all results' outputs */
     uint64_t slot_us;                   /* planner_account */
     struct hash candidates;             /* the table after the last round that was ranked */
+    struct hash report;                 /* of that ranking */
     struct hash dataset;                /* "dataset" object once assembled */
     struct hash rejects;                /* report of what was left out */
     char note[240];                     /* why partly or failed */
@@ -93,8 +97,8 @@ void planner_status(const struct planner *planner, struct planner_status *ret);
 /* Rounds begun, and those whose ranking has a result; status tells them, too. */
 uint32_t planner_rounds(const struct planner *planner);
 uint32_t planner_rounds_ranked(const struct planner *planner);
-/* The last table and its tally, which the next ranking needs. False: nothing was ranked yet. */
-bool planner_table(const struct planner *planner, struct hash *ret_candidates,
-                   struct hash *ret_tally);
+/* The outputs of the last ranking, which the next one needs; borrowed. NULL: nothing was ranked
+ * yet. */
+const struct hash *planner_ranking(const struct planner *planner);
 
 #endif

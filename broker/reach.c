@@ -209,23 +209,19 @@ static void mark_action(struct reach *reach, const struct hash *id, uint32_t rou
     result_done(&result);
 }
 
-/* What the planner's next ranking needs, whatever a replay says: some results may be lost to
- * damage. */
-static void keep_table(struct reach *reach, const struct planner *planner)
+static void keep_ranking(struct reach *reach, const struct hash ranking[RANK_OUTPUTS])
 {
-    struct hash candidates, tally;
-    if (!planner_table(planner, &candidates, &tally))
-        return;
-    store_gc_keep(reach->gc, &candidates);
-    store_gc_keep(reach->gc, &tally);
+    for (int i = 0; i < RANK_OUTPUTS; i++)
+        store_gc_keep(reach->gc, &ranking[i]);
 }
 
 bool reach_plan(struct reach *reach, const struct planner *planner, uint32_t *cursor,
                 uint32_t budget)
 {
     struct hash id;
-    if (*cursor == 0)
-        keep_table(reach, planner);
+    /* whatever a replay says: some results may be lost to damage */
+    if (*cursor == 0 && planner_ranking(planner))
+        keep_ranking(reach, planner_ranking(planner));
     while (budget-- > 0) {
         if (!planner_next_known(planner, cursor, &id))
             return false;
@@ -244,10 +240,8 @@ int reach_campaign(struct reach *reach, const struct hash *id, struct err *err)
     struct account account = {.rounds = 0};
     if (rc == 0)
         rc = account_load(reach->store, &campaign, &account, err);
-    if (rc == 0 && account.mark.round > 0) {
-        store_gc_keep(reach->gc, &account.mark.candidates);
-        store_gc_keep(reach->gc, &account.mark.tally);
-    }
+    if (rc == 0 && account.mark.round > 0)
+        keep_ranking(reach, account.mark.ranking);
     for (uint32_t i = 0; rc == 0 && i < campaign.n_sources; i++)
         store_gc_keep(reach->gc, &campaign.sources[i]);
     store_gc_keep(reach->gc, id);

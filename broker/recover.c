@@ -278,3 +278,19 @@ void recover_forget(struct shell *shell, const struct hash *task)
 {
     remove_held(shell, task);
 }
+
+void recover_hold(struct shell *shell, const struct hash *task, bool is_held)
+{
+    struct held *held = find(shell, task);
+    struct err err;
+    if (!held)
+        return;
+    held->add.held = is_held; /* for when it is added */
+    for (uint32_t i = 0; !is_held && i < held->n_needs; i++) {
+        struct broker_event release = {.type = BROKER_EVENT_TASK_RELEASE,
+                                       .task = held->needs[i]};
+        if (shell_step(shell, release, NULL, &err))
+            shell_log(shell, LOG_TROUBLE, "getting back what gc has freed: %s", err.text);
+        recover_hold(shell, &release.task, false);
+    }
+}

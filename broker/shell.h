@@ -246,6 +246,9 @@ int recover_add(struct shell *shell, const struct action *action, struct broker_
 void recover_done(struct shell *shell, const struct hash *task);
 void recover_failed(struct shell *shell, const struct hash *task, const char *why);
 void recover_forget(struct shell *shell, const struct hash *task); /* cancelled */
+/* An operator said what becomes of the task: when it is not held any more, those that make its
+ * inputs are not either. */
+void recover_hold(struct shell *shell, const struct hash *task, bool held);
 /* It waits for others or others for it; some task waits for it. */
 bool recover_holds(const struct shell *shell, const struct hash *task);
 bool recover_wants(const struct shell *shell, const struct hash *task);

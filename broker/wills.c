@@ -79,6 +79,8 @@ static void settle(struct shell *shell, const struct hash *task)
         shell_log(shell, LOG_TROUBLE, "%s: %s", broker_event_text(event.type), err.text);
     else if (event.type == BROKER_EVENT_TASK_CANCEL)
         recover_forget(shell, task);
+    else
+        recover_hold(shell, task, event.type == BROKER_EVENT_TASK_HOLD);
 }
 
 static struct settling *find(const struct shell *shell, const struct planner *planner)

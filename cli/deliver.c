@@ -13,23 +13,6 @@
 
 enum { TABLE_ROWS = 10, REJECTS_SHOWN = 5 };
 
-/* The second output of the action whose first output is `candidates`: its report. */
-struct report_search {
-    struct hash candidates, report;
-    bool found;
-};
-
-static int match_report(void *context, const struct result *result)
-{
-    struct report_search *search = context;
-    search->found = result->n_outputs >= 2 &&
-                    hash_equal(&result->outputs[0].id, &search->candidates) &&
-                    strcmp(result->outputs[1].type, "report") == 0;
-    if (search->found)
-        search->report = result->outputs[1].id;
-    return search->found;
-}
-
 /* Copy a JSON report into the output folder; the parsed document is the caller's (may be NULL).
  */
 static int write_report(struct store *store, const struct hash *id, const char *out,
@@ -167,7 +150,6 @@ static int deliver_list(struct store *store, const char *store_path,
 {
     struct candidates list = {0};
     struct buf bytes = {0};
-    struct report_search search = {.candidates = status->candidates};
     json_t *data = NULL, *report = NULL;
     int rc = store_get(store, &status->candidates, &bytes, err);
     if (!rc)
@@ -177,9 +159,7 @@ static int deliver_list(struct store *store, const char *store_path,
     if (!rc)
         rc = write_dataset_report(store, &status->rejects, out, &data, err);
     if (!rc)
-        rc = store_each_result(store, match_report, &search, err);
-    if (rc > 0) /* the walk ended at the find */
-        rc = write_report(store, &search.report, out, "report.json", &report, err);
+        rc = write_report(store, &status->report, out, "report.json", &report, err);
     if (!rc) {
         export_table(stdout, &list, &campaign->targets, TABLE_ROWS);
         tell_comparison(report);

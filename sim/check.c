@@ -703,7 +703,8 @@ static void check_outcome(struct sim *sim)
         return;
     rerun(&undisturbed, &truth);
     /* what was lost in a round that a mark is behind stays lost */
-    if (stored.missing == 0 && found.failed == 0 && !hash_equal(&truth.candidates, &found.candidates))
+    if (stored.missing == 0 && found.failed == 0 &&
+        !hash_equal(&truth.candidates, &found.candidates))
         sim_fail(sim, "the candidates are not those of an undisturbed run");
 }
 

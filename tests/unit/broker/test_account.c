@@ -27,8 +27,7 @@ static struct account example(void)
                  .bytes = 123456789,
                  .distinct = 50,
                  .meeting = 20,
-                 .candidates.bytes = {2},
-                 .tally.bytes = {3},
+                 .ranking = {{{2}}, {{3}}, {{4}}},
                  .why = "a slot died"},
     };
 }
@@ -58,7 +57,7 @@ static void test_account__comes_back_as_it_was(void **state)
     assert_int_equal(again.mark.ranked, 10);
     assert_int_equal(again.mark.batches_lost, 9);
     assert_int_equal(again.mark.meeting, 20);
-    assert_int_equal(again.mark.tally.bytes[0], 3);
+    assert_int_equal(again.mark.ranking[RANKED_TALLY].bytes[0], 4);
     assert_string_equal(again.mark.why, "a slot died");
     assert_same(&account, &again);
     buf_done(&bytes);
@@ -114,15 +113,14 @@ static void test_account__belongs_to_its_campaign_and_table(void **state)
     assert_int_equal(account_save(store, campaign.name, &account, NULL), 0);
     assert_int_equal(account_load(store, &campaign, &found, NULL), 0);
     assert_true(found.slot_us == account.slot_us);
-    assert_int_equal(found.mark.round, 0);
-    const struct span texts[] = {span_text("table"), span_text("tally")};
-    assert_int_equal(store_put(store, "candidates", texts[0], &account.mark.candidates, NULL),
-                     0);
-    assert_int_equal(account_save(store, campaign.name, &account, NULL), 0);
-    assert_int_equal(account_load(store, &campaign, &found, NULL), 0);
-    assert_int_equal(found.mark.round, 0); /* its tally is missing */
-    assert_int_equal(store_put(store, "tally", texts[1], &account.mark.tally, NULL), 0);
-    assert_int_equal(account_save(store, campaign.name, &account, NULL), 0);
+    static const char *const texts[RANK_OUTPUTS] = {"table", "report", "tally"};
+    for (int i = 0; i < RANK_OUTPUTS; i++) {
+        assert_int_equal(found.mark.round, 0); /* something is missing yet */
+        assert_int_equal(
+            store_put(store, texts[i], span_text(texts[i]), &account.mark.ranking[i], NULL), 0);
+        assert_int_equal(account_save(store, campaign.name, &account, NULL), 0);
+        assert_int_equal(account_load(store, &campaign, &found, NULL), 0);
+    }
     campaign.budget_tasks = 77; /* more budget: the same account */
     assert_int_equal(account_load(store, &campaign, &found, NULL), 0);
     assert_same(&account, &found);
