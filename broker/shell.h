@@ -189,6 +189,11 @@ void recover_forget(struct shell *shell, const struct hash *task); /* cancelled 
 /* It waits for others or others for it; some task waits for it. */
 bool recover_holds(const struct shell *shell, const struct hash *task);
 bool recover_wants(const struct shell *shell, const struct hash *task);
+/* The task is held, or released: so are those that make what it misses, unless others that are
+ * not held wait for them too. */
+void recover_hold(struct shell *shell, const struct hash *task, bool hold);
+/* Are all that wait for it held? */
+bool recover_is_held(const struct shell *shell, const struct hash *task);
 /* Walk the held tasks: *cursor 0 at first; false at the end. */
 bool recover_next(const struct shell *shell, size_t *cursor, struct hash *ret_task);
 void recover_free(struct recovery *recovery);
