@@ -1,10 +1,10 @@
 /* Where the large inputs of tasks are: a worker has what it was given and what it made, as far
  * as its last WORKER_BLOBS objects tell. It may have lost one of them, or have more in its
  * cache from before: then some bytes move that need not, and nothing else is wrong. See
- * core_state.h.
- */
+ * core_state.h. */
 #include "broker/core_state.h"
 
+#include <assert.h>
 #include <string.h>
 
 enum {
@@ -15,6 +15,8 @@ enum {
 void core_near_describe(const struct broker_core *core, struct task *task,
                         const struct broker_event *event)
 {
+    static_assert((int)TASK_BLOBS == (int)BROKER_BLOBS_MAX,
+                  "a task remembers what its event told");
     for (int i = 0; i < BROKER_BLOBS_MAX; i++) {
         const struct broker_blob *blob = &event->blobs[i];
         if (blob->size < core->limits.near_bytes || blob->size < 2)

@@ -76,6 +76,15 @@ bool recover_need(const struct shell *shell, const struct hash *task, uint32_t i
     return true;
 }
 
+bool recover_is_held(const struct shell *shell, const struct hash *task)
+{
+    const struct recovery *recovery = shell->recovery;
+    for (size_t i = 0; recovery && i < recovery->n; i++)
+        if (needs(&recovery->items[i], task) && !recovery->items[i].add.held)
+            return false;
+    return true;
+}
+
 bool recover_next(const struct shell *shell, size_t *cursor, struct hash *ret_task)
 {
     const struct recovery *recovery = shell->recovery;
@@ -154,8 +163,11 @@ static int hold_makers(struct shell *shell, size_t from, struct err *err)
             struct broker_event add = shell->recovery->items[i].add;
             add.task = shell->recovery->items[i].needs[k];
             memset(add.blobs, 0, sizeof add.blobs);
-            if (find(shell, &add.task))
+            if (find(shell, &add.task)) {
+                if (!add.held)
+                    recover_hold(shell, &add.task, false);
                 continue;
+            }
             rc = load_action(shell, &add.task, &action, err);
             if (rc == 0)
                 rc = hold(shell, &action, add, err);
@@ -190,8 +202,11 @@ int recover_add(struct shell *shell, const struct action *action, struct broker_
                 struct err *err)
 {
     const struct held *held = find(shell, &add.task);
-    if (held && !held->added)
+    if (held && !held->added) {
+        if (!add.held)
+            recover_hold(shell, &add.task, false);
         return 0;
+    }
     if (held || !is_something_missing(shell, action))
         return shell_step(shell, add, NULL, err);
     if (!shell->recovery)
@@ -214,6 +229,27 @@ int recover_add(struct shell *shell, const struct action *action, struct broker_
         remove_held(shell, &task);
     }
     return rc;
+}
+
+/* ---- paused and resumed ---- */
+
+void recover_hold(struct shell *shell, const struct hash *task, bool hold)
+{
+    struct held *held = find(shell, task);
+    struct err err;
+    if (!held || held->add.held == hold)
+        return;
+    held->add.held = hold;
+    for (uint32_t k = 0; k < held->n_needs; k++) {
+        const struct hash *maker = &held->needs[k];
+        bool hold_maker = recover_is_held(shell, maker);
+        struct broker_event event = {.type = hold_maker ? BROKER_EVENT_TASK_HOLD
+                                                        : BROKER_EVENT_TASK_RELEASE,
+                                     .task = *maker};
+        if (shell_step(shell, event, NULL, &err))
+            shell_log(shell, LOG_TROUBLE, "getting back what gc has freed: %s", err.text);
+        recover_hold(shell, maker, hold_maker);
+    }
 }
 
 /* ---- ends ---- */
@@ -277,20 +313,4 @@ void recover_failed(struct shell *shell, const struct hash *failed, const char *
 void recover_forget(struct shell *shell, const struct hash *task)
 {
     remove_held(shell, task);
-}
-
-void recover_hold(struct shell *shell, const struct hash *task, bool is_held)
-{
-    struct held *held = find(shell, task);
-    struct err err;
-    if (!held)
-        return;
-    held->add.held = is_held; /* for when it is added */
-    for (uint32_t i = 0; !is_held && i < held->n_needs; i++) {
-        struct broker_event release = {.type = BROKER_EVENT_TASK_RELEASE,
-                                       .task = held->needs[i]};
-        if (shell_step(shell, release, NULL, &err))
-            shell_log(shell, LOG_TROUBLE, "getting back what gc has freed: %s", err.text);
-        recover_hold(shell, &release.task, false);
-    }
 }

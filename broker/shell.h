@@ -246,15 +246,17 @@ int recover_add(struct shell *shell, const struct action *action, struct broker_
 void recover_done(struct shell *shell, const struct hash *task);
 void recover_failed(struct shell *shell, const struct hash *task, const char *why);
 void recover_forget(struct shell *shell, const struct hash *task); /* cancelled */
-/* An operator said what becomes of the task: when it is not held any more, those that make its
- * inputs are not either. */
-void recover_hold(struct shell *shell, const struct hash *task, bool held);
 /* It waits for others or others for it; some task waits for it. */
 bool recover_holds(const struct shell *shell, const struct hash *task);
 bool recover_wants(const struct shell *shell, const struct hash *task);
 /* The i-th task that it waits for; false: there are fewer. */
 bool recover_need(const struct shell *shell, const struct hash *task, uint32_t i,
                   struct hash *ret);
+/* The task is held, or released: so are those that make what it misses, unless others that are
+ * not held wait for them too. */
+void recover_hold(struct shell *shell, const struct hash *task, bool hold);
+/* Are all that wait for it held? */
+bool recover_is_held(const struct shell *shell, const struct hash *task);
 /* Walk the held tasks: *cursor 0 at first; false at the end. */
 bool recover_next(const struct shell *shell, size_t *cursor, struct hash *ret_task);
 void recover_free(struct recovery *recovery);

@@ -66,7 +66,8 @@ static void settle(struct shell *shell, const struct hash *task)
 {
     struct broker_event event = {.type = BROKER_EVENT_TASK_CANCEL, .task = *task};
     if (recover_wants(shell, task)) /* others need again what it makes */
-        event.type = BROKER_EVENT_TASK_RELEASE;
+        event.type =
+            recover_is_held(shell, task) ? BROKER_EVENT_TASK_HOLD : BROKER_EVENT_TASK_RELEASE;
     struct err err;
     for (uint32_t i = 0; i < shell->n_campaigns && event.type != BROKER_EVENT_TASK_RELEASE;
          i++) {

@@ -242,6 +242,25 @@ static void look_at_result(struct need *need, const struct action *action,
                                                 hash_equal(need->id, &action->inputs[i]));
 }
 
+/* A plan that is over because one task failed has not handed out all that it knows. */
+static void look_at_known(struct sim *sim, struct need *need, const struct planner *planner)
+{
+    uint32_t cursor = 0;
+    struct hash id;
+    while (planner_next_known(planner, &cursor, &id)) {
+        struct result result = {0};
+        struct action action = {0};
+        struct buf bytes = {0};
+        if (store_get_result(sim->shell->store, &id, &result, NULL) == 0 &&
+            store_get(sim->shell->store, &id, &bytes, NULL) == 0 &&
+            action_decode(buf_span(&bytes), &action, NULL) == 0)
+            look_at_result(need, &action, &result, planner_rounds(planner));
+        result_done(&result);
+        action_done(&action);
+        buf_done(&bytes);
+    }
+}
+
 static void look_at_plan(struct sim *sim, struct need *need)
 {
     struct planner *planner = NULL;
@@ -271,6 +290,7 @@ static void look_at_plan(struct sim *sim, struct need *need)
         if (is_there(sim, TABLE_REFS, span_text(ref)))
             planner_failed(planner, &id, "in quarantine");
     }
+    look_at_known(sim, need, planner);
     need->outlived = campaign->rounds_max == 0 && need->round > 0 &&
                      need->round < planner_rounds_ranked(planner);
     planner_free(planner);
