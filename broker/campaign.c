@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { CAMPAIGN_VERSION = 2 }; /* 2: lines_before */
+enum { CAMPAIGN_VERSION = 3 }; /* 2: lines_before, 3: resources */
 static const char campaign_format[] = "wyckmill campaign";
 
 enum field_type {
@@ -27,6 +27,7 @@ enum field_type {
     FIELD_LINES,
     FIELD_ELEMENTS,
     FIELD_GROUPS,
+    FIELD_NEEDS,
     FIELD_FORMAT,
     FIELD_FORMAT_VERSION,
 };
@@ -71,6 +72,7 @@ static const struct field campaign_fields[] = { /* keys ascending: the canonical
     {"profile",         FIELD_PROFILE,  0,                   0, 0},
     {"random_starts",   FIELD_U32,      AT(random_starts),   0, 100000},
     {"relax_steps_max", FIELD_U32,      AT(relax_steps_max), 0, 1000000},
+    {"resources",       FIELD_NEEDS,    0,                   0, 0},
     {"rounds_max",      FIELD_U32,      AT(rounds_max),      1, 1000000},
     {"sample_steps",    FIELD_U32,      AT(sample_steps),    1, 100000},
     {"seed",            FIELD_U64,      AT(seed),            0, 18446744073709551615.0},
@@ -94,7 +96,7 @@ enum {
 /* The version of the format that brought the setting. */
 static uint64_t version_of(const struct field *field)
 {
-    return field->type == FIELD_LINES ? 2 : 1;
+    return field->type == FIELD_LINES ? 2 : field->type == FIELD_NEEDS ? 3 : 1;
 }
 
 void campaign_default(struct campaign *ret)
@@ -177,6 +179,32 @@ static void pack_groups(struct pack *pack, const struct campaign *campaign)
         pack_u64(pack, campaign->spacegroups[i]);
 }
 
+/* Kinds in the order of their names. */
+static int kind_after(int kind)
+{
+    int next = -1;
+    for (int k = 0; k < KIND_COUNT; k++)
+        if ((kind < 0 || strcmp(kinds[k].name, kinds[kind].name) > 0) &&
+            (next < 0 || strcmp(kinds[k].name, kinds[next].name) < 0))
+            next = k;
+    return next;
+}
+
+/* Of the kinds that need something. */
+static void pack_needs(struct pack *pack, const struct campaign *campaign)
+{
+    uint32_t n = 0;
+    for (int k = 0; k < KIND_COUNT; k++)
+        n += !needs_is_none(&campaign->needs[k]);
+    pack_map(pack, n);
+    for (int k = kind_after(-1); k >= 0; k = kind_after(k)) {
+        if (needs_is_none(&campaign->needs[k]))
+            continue;
+        pack_key(pack, kinds[k].name);
+        needs_pack(pack, &campaign->needs[k]);
+    }
+}
+
 static void pack_field(struct pack *pack, const struct field *field, const void *base)
 {
     const void *at = (const char *)base + field->offset;
@@ -219,6 +247,9 @@ static void pack_field(struct pack *pack, const struct field *field, const void 
         return;
     case FIELD_GROUPS:
         pack_groups(pack, base);
+        return;
+    case FIELD_NEEDS:
+        pack_needs(pack, base);
         return;
     case FIELD_FORMAT:
         pack_text(pack, campaign_format);
@@ -310,6 +341,24 @@ static int unpack_groups(struct value value, struct campaign *campaign, struct e
     return rc;
 }
 
+static int unpack_needs(struct value value, struct campaign *campaign, struct err *err)
+{
+    if (!value_is_map(value))
+        return err_set(err, ERR_CORRUPT, "'resources' is no map");
+    for (uint32_t i = 0; i < value_count(value); i++) {
+        char name[TASK_KIND_SIZE];
+        struct value needs = value_pair(value, i, name, sizeof name);
+        int kind = kind_find(name);
+        if (kind < 0)
+            return err_set(err, ERR_CORRUPT, "'resources' of '%s', which is no task kind",
+                           name);
+        int rc = needs_unpack(needs, &campaign->needs[kind], err);
+        if (rc)
+            return err_context(err, rc, "resources: %s", name);
+    }
+    return 0;
+}
+
 static int unpack_i32(struct value value, const char *key, int32_t *ret, struct err *err)
 {
     int64_t number = 0;
@@ -352,6 +401,8 @@ static int unpack_field(struct value value, const struct field *field, void *bas
         return unpack_elements(value, campaign, err);
     case FIELD_GROUPS:
         return unpack_groups(value, campaign, err);
+    case FIELD_NEEDS:
+        return unpack_needs(value, campaign, err);
     case FIELD_FORMAT:
     case FIELD_FORMAT_VERSION: /* checked by document_parse_format */
         return 0;

@@ -118,6 +118,32 @@ bool campaigns_all_over(const struct shell *shell)
 
 /* ---- planning ---- */
 
+static uint64_t larger(uint64_t a, uint64_t b)
+{
+    return a > b ? a : b;
+}
+
+/* No limit is more than any limit. */
+static uint64_t longer(uint64_t a, uint64_t b)
+{
+    return a && b ? larger(a, b) : 0;
+}
+
+struct broker_needs campaigns_needs(const struct shell *shell, const struct broker_event *add)
+{
+    struct broker_needs all = shell->campaigns[add->share].needs[add->kind];
+    for (uint32_t i = 0; i < shell->n_campaigns; i++) {
+        const struct broker_needs *needs = &shell->campaigns[i].needs[add->kind];
+        if (i == add->share || !wants(&shell->campaigns[i], &add->task))
+            continue;
+        all.memory_bytes = larger(all.memory_bytes, needs->memory_bytes);
+        all.time_ms = longer(all.time_ms, needs->time_ms);
+        all.gpus = (uint32_t)larger(all.gpus, needs->gpus);
+        all.tags |= needs->tags;
+    }
+    return all;
+}
+
 static int queue_action(struct shell *shell, const struct campaign_run *run,
                         const struct action *action, const struct hash *id, struct err *err)
 {
@@ -137,6 +163,7 @@ static int queue_action(struct shell *shell, const struct campaign_run *run,
     buf_done(&bytes);
     shell_commit_soon(shell);
     event.kind = (uint32_t)kind_find(action->kind);
+    event.needs = campaigns_needs(shell, &event);
     return recover_add(shell, action, event, err);
 }
 
@@ -267,9 +294,25 @@ static struct campaign_run *add_run(struct shell *shell, const char *name)
     return run;
 }
 
+/* In the core's words. Errors: ERR_FULL. */
+static int read_needs(struct shell *shell, const struct campaign *campaign,
+                      struct broker_needs ret[KIND_COUNT], struct err *err)
+{
+    int rc = 0;
+    for (int k = 0; rc == 0 && k < KIND_COUNT; k++) {
+        const struct needs *needs = &campaign->needs[k];
+        ret[k] = (struct broker_needs){.memory_bytes = needs->memory_bytes,
+                                       .time_ms = needs->time_ms,
+                                       .gpus = needs->gpus};
+        rc = shell_tags(shell, needs->tags, &ret[k].tags, err);
+    }
+    return rc;
+}
+
 /* Begin the campaign, in the place of one with the same name. */
 static void begin_run(struct shell *shell, const struct campaign *campaign,
-                      const struct hash *id, enum campaign_will will, struct planner *planner)
+                      const struct hash *id, enum campaign_will will,
+                      const struct broker_needs needs[KIND_COUNT], struct planner *planner)
 {
     struct campaign_run *run = campaigns_find(shell, campaign->name);
     if (!run)
@@ -278,6 +321,7 @@ static void begin_run(struct shell *shell, const struct campaign *campaign,
     run->planner = planner;
     run->id = *id;
     run->priority = campaign->priority;
+    memcpy(run->needs, needs, sizeof run->needs);
     run->executed = run->cached = 0;
     run->will = will;
     run->hungry = true;
@@ -305,14 +349,17 @@ static int start_campaign(struct shell *shell, const struct campaign *campaign,
                           const struct hash *id, enum campaign_will will, struct err *err)
 {
     struct planner *planner;
+    struct broker_needs needs[KIND_COUNT];
     int rc = check_sources(shell, campaign, err);
     if (rc == 0 && !campaigns_find(shell, campaign->name) &&
         shell->n_campaigns == CAMPAIGNS_MAX)
         rc = err_set(err, ERR_FULL, "%d campaigns are here, no more are taken", CAMPAIGNS_MAX);
     if (rc == 0)
+        rc = read_needs(shell, campaign, needs, err);
+    if (rc == 0)
         rc = planner_new(campaign, &planner, err);
     if (rc == 0)
-        begin_run(shell, campaign, id, will, planner);
+        begin_run(shell, campaign, id, will, needs, planner);
     return rc;
 }
 

@@ -23,6 +23,7 @@ void core_lease_send(struct broker_core *core, uint32_t l, bool again)
                                            .task = tasks_at(&core->tasks, lease->task)->id,
                                            .attempt = lease->attempt,
                                            .lease_ms = core->limits.lease_ms,
+                                           .needs = lease->needs,
                                            .again = again});
     uint32_t doublings =
         lease->sent < REPEAT_DOUBLINGS_MAX ? lease->sent : REPEAT_DOUBLINGS_MAX;
@@ -48,7 +49,8 @@ void core_lease_begin(struct broker_core *core, uint32_t t, uint32_t w)
                                      .task_next = task->lease,
                                      .prev = l,
                                      .next = l,
-                                     .position = HEAP_NOWHERE};
+                                     .position = HEAP_NOWHERE,
+                                     .needs = core->classes[task->class]->needs};
     task->lease = l;
 
     struct worker *worker = &core->workers[w];
@@ -63,8 +65,10 @@ void core_lease_begin(struct broker_core *core, uint32_t t, uint32_t w)
     }
     core_share_begin(core, &core->leases[l], has_idle_slot(worker));
     worker->n_leases++;
+    worker->used.memory_bytes += core->leases[l].needs.memory_bytes;
+    worker->used.gpus += core->leases[l].needs.gpus;
     core->counts.leases++;
-    core->counts.leases_ever++;
+    core->leases[l].number = ++core->counts.leases_ever;
     core_worker_list(core, w);
     core_lease_send(core, l, false);
 }
@@ -87,6 +91,9 @@ void core_lease_end(struct broker_core *core, uint32_t l)
     if (worker->leases == l)
         worker->leases = lease->next == l ? NONE : lease->next;
     worker->n_leases--;
+    if (!MUTANT(MEMORY_LEAKS))
+        worker->used.memory_bytes -= lease->needs.memory_bytes;
+    worker->used.gpus -= lease->needs.gpus;
     core->counts.leases--;
     heap_remove(&core->repeats, l);
     core_worker_list(core, lease->worker);

@@ -129,6 +129,7 @@ static int hold(struct shell *shell, struct action *action, struct broker_event 
     add.kind = (uint32_t)kind_find(action->kind);
     *held = (struct held){.add = add, .action = *action};
     *action = (struct action){0};
+    held->add.needs = campaigns_needs(shell, &held->add);
     int rc = shell_profile(shell, held->action.profile, &held->add.profile_id, err);
     return rc == 0 ? look_at_inputs(shell, held, err) : rc;
 }

@@ -132,10 +132,11 @@ void status_show(const json_t *root, FILE *out)
                 text(row, "name"), number(row, "slots"), number(row, "leases"),
                 json_number_value(json_object_get(row, "last_seen_s")),
                 json_is_true(json_object_get(row, "drained")) ? ", drained" : "");
-    json_array_foreach(json_object_get(root, "campaigns"), i, row)(void) fprintf(
-        out, "campaign %-20s %-8s %-10s %lld of %lld tasks, %lld failed %s\n",
-        text(row, "name"), text(row, "state"), text(row, "stage"), number(row, "finished"),
-        number(row, "planned"), number(row, "failed"), text(row, "note"));
+    json_array_foreach(json_object_get(root, "campaigns"), i, row)(void)
+        fprintf(out, "campaign %-20s %-8s %-10s %lld of %lld tasks, %lld failed %s%s%s\n",
+                text(row, "name"), text(row, "state"), text(row, "stage"),
+                number(row, "finished"), number(row, "planned"), number(row, "failed"),
+                text(row, "note"), text(row, "waits")[0] ? "waits: " : "", text(row, "waits"));
 }
 
 /* ---- for Prometheus ---- */

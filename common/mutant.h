@@ -1,7 +1,7 @@
-/* Bugs on purpose, for the simulator alone (build/sim --mutants): real bugs of job systems, each
- * put back at the place where it would stand in ours. The simulator must notice every one of
- * them; one that it does not notice is a hole in its faults or its checks. Other programs are
- * built without WYCKMILL_MUTANTS, and there MUTANT(...) is the constant 0. */
+/* Bugs on purpose, for the simulator alone (build/sim --mutants): real bugs of job systems,
+ * each put back at the place where it would stand in ours. The simulator must notice every one
+ * of them; one that it does not notice is a hole in its faults or its checks. Other programs
+ * are built without WYCKMILL_MUTANTS, and there MUTANT(...) is the constant 0. */
 #ifndef WYCKMILL_COMMON_MUTANT_H
 #define WYCKMILL_COMMON_MUTANT_H
 
@@ -37,7 +37,10 @@
     X(HOLD_LEAKS, "a held task whose worker was lost is leased again", "our own rule: paused is paused") \
     X(RELEASE_FORGETS, "resumed tasks stay held", "our own rule: resumed is resumed") \
     X(CRASH_STAYS, "a crashed task goes back to the worker that it crashed on", "a bad host eats the queue: HTCondor black hole") \
-    X(SICK_WORKER_KEPT, "a worker on which everything crashes keeps getting tasks", "a bad host eats the queue: HTCondor black hole")
+    X(SICK_WORKER_KEPT, "a worker on which everything crashes keeps getting tasks", "a bad host eats the queue: HTCondor black hole") \
+    X(MEMORY_OVERCOMMITTED, "a worker gets more tasks than fit into its memory", "Dask: all workers killed for memory") \
+    X(TAGS_IGNORED, "a task goes to a worker without the tags that it needs", "our own rule: needs are met") \
+    X(MEMORY_LEAKS, "the memory of a lease that ended stays taken", "our own rule: what ended is free again")
 /* clang-format on */
 
 enum mutant {
@@ -45,7 +48,7 @@ enum mutant {
 #define X(name, what, seen) MUTANT_##name,
     MUTANT_LIST(X)
 #undef X
-    MUTANT_COUNT
+        MUTANT_COUNT
 };
 
 #ifdef WYCKMILL_MUTANTS

@@ -10,11 +10,14 @@
  *   7  everything ends in bounded time (world.c)
  *   8  gc frees nothing that the campaign needs, and nothing that somebody put a moment ago
  *   9  nothing is begun of a campaign that is paused
- *  10  events that the client was told are in the log in the end, in their places */
+ *  10  events that the client was told are in the log in the end, in their places
+ *  11  a task is leased to a worker that has what it needs; together, what a worker's leases
+ * need is never more than it has */
 #include "sim/sim.h"
 
 #include "common/mem.h"
 #include "proto/event.h"
+#include "proto/kinds.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -102,7 +105,39 @@ static bool is_new(struct sim_checks *checks, const struct message_lease *lease)
     return true;
 }
 
-static void check_lease(struct sim *sim, const struct message_lease *lease)
+/* Has worker `w` what the campaign asks for, and enough of it? */
+static void check_needs(struct sim *sim, uint32_t w, const struct action *action,
+                        const struct message_lease *lease)
+{
+    const struct sim_worker *worker = sim->workers[w];
+    const struct needs *needs =
+        &sim_client_campaign(sim->client)->needs[kind_find(action->kind)];
+    const char *at = needs->tags;
+    char tag[TAG_SIZE], hex[HASH_HEX_SIZE];
+    (void)hash_hex(&lease->task, hex);
+    if (lease->memory != needs->memory_bytes || lease->time_ms != needs->time_ms)
+        sim_fail(sim, "task %.16s is leased with other limits than the campaign has", hex);
+    if (needs->memory_bytes > sim_worker_memory(worker))
+        sim_fail(sim, "task %.16s is leased to a worker that has too little memory", hex);
+    while (tags_next(&at, tag))
+        if (!sim_worker_has_tag(worker, tag))
+            sim_fail(sim, "task %.16s is leased to a worker without tag %s", hex, tag);
+}
+
+/* After a round: is no worker given more than it has? */
+static void check_memory(struct sim *sim)
+{
+    struct broker_worker worker;
+    for (struct peer *peer = NULL; (peer = peers_next(sim->shell->peers, peer));)
+        if (peer->worker &&
+            !broker_core_worker(sim->shell->core, peer->worker, &worker, NULL) &&
+            worker.leased.memory_bytes > worker.has.memory_bytes)
+            sim_fail(sim, "a worker with memory %llu has leases that need %llu",
+                     (unsigned long long)worker.has.memory_bytes,
+                     (unsigned long long)worker.leased.memory_bytes);
+}
+
+static void check_lease(struct sim *sim, uint32_t w, const struct message_lease *lease)
 {
     struct sim_checks *checks = sim->checks;
     if (checks->round_us != sim->now_us)
@@ -129,6 +164,8 @@ static void check_lease(struct sim *sim, const struct message_lease *lease)
     for (uint32_t i = 0; i < action.n_inputs; i++)
         if (!is_there(sim, TABLE_OBJECTS, hash_key(&action.inputs[i])))
             sim_fail(sim, "task %.16s is leased, but its input %u is not there", hex, i);
+    check_needs(sim, w, &action, lease);
+    check_memory(sim);
     action_done(&action);
     if (is_new(checks, lease) && sim_client_has_paused(sim->client) && !sim->faults.rot)
         sim_fail(sim, "task %.16s is begun, but the campaign is paused",
@@ -271,7 +308,7 @@ void sim_check_sent(struct sim *sim, uint32_t to, struct span frame)
         buf_done(&line);
     }
     if (message.type == MESSAGE_TYPE_lease)
-        check_lease(sim, &message.lease);
+        check_lease(sim, to - SIM_WORKER_FIRST, &message.lease);
     if (message.type == MESSAGE_TYPE_blob_state && !message.blob_state.problem.text[0])
         note_put(sim, &message.blob_state.id);
     if (message.type == MESSAGE_TYPE_ack)

@@ -56,6 +56,18 @@ static void add_garbage(struct sim_client *client)
     planner_free(planner);
 }
 
+/* Some kinds need half of what the first worker has, one all of it, one a tag. */
+static void set_needs(struct campaign *campaign)
+{
+    campaign->needs[KIND_encode].memory_bytes = SIM_MEMORY / 4;
+    campaign->needs[KIND_train_step].memory_bytes = SIM_MEMORY / 2;
+    campaign->needs[KIND_assemble].memory_bytes = SIM_MEMORY;
+    campaign->needs[KIND_sample].time_ms = 1000000;
+    campaign->needs[KIND_sample].memory_bytes = SIM_MEMORY / 2 + 1;
+    (void)snprintf(campaign->needs[KIND_realize].tags, NEEDS_TAGS_SIZE, "big");
+    (void)snprintf(campaign->needs[KIND_score].tags, NEEDS_TAGS_SIZE, "big,odd");
+}
+
 struct sim_client *sim_client_new(struct sim *sim)
 {
     struct sim_client *client = mem_new(1, sizeof *client);
@@ -82,6 +94,8 @@ struct sim_client *sim_client_new(struct sim *sim)
     campaign->tasks = 2;
     campaign->rounds_max = 3;
     campaign->candidates = 12;
+    if (sim->faults.needs)
+        set_needs(campaign);
     campaign_encode(campaign, &client->bytes, &client->id);
     if (sim->seed % 2)
         add_garbage(client);

@@ -20,6 +20,7 @@ enum {
     SIM_WORKER_FIRST = 2,
     SIM_PART_BYTES = 96, /* objects travel in parts of this size: several each */
     SIM_PEER_SIZE = 8,
+    SIM_MEMORY = 1024, /* bytes, of the largest worker */
 };
 
 /* What may go wrong in this seed; all zero in a calm one. Probabilities per 65536. */
@@ -36,6 +37,7 @@ struct sim_faults {
     bool pause;        /* the client pauses the campaign for a while */
     uint32_t rot;      /* of a broker crash: one row of the journal is damaged */
     uint64_t task_us;  /* longest run of a task; no fault */
+    bool needs;        /* tasks need memory and tags, which workers have more or less of */
     uint64_t grace_ms; /* of gc: longer than anybody holds an upload */
     bool eager;        /* gc again and again */
     uint64_t end_us;   /* from then on nothing goes wrong any more */
@@ -157,6 +159,9 @@ void sim_worker_start(struct sim_worker *worker);
 void sim_worker_crash(struct sim_worker *worker);
 void sim_worker_frame(struct sim_worker *worker, struct span frame);
 void sim_worker_step(struct sim_worker *worker);
+/* What it has for its tasks, and a tag of a kind of tasks. */
+uint64_t sim_worker_memory(const struct sim_worker *worker);
+bool sim_worker_has_tag(const struct sim_worker *worker, const char *tag);
 
 /* ---- client.c: submits one campaign, watches it and reads the event log ---- */
 struct sim_client *sim_client_new(struct sim *sim);

@@ -796,6 +796,79 @@ static void test_broker_core__written_limits_answer_full(void **state)
     story_end(&story, "");
 }
 
+/* ---- needs ---- */
+
+static struct broker_event large(struct broker_event event, uint64_t memory)
+{
+    event.needs.memory_bytes = memory;
+    return event;
+}
+
+/* A worker gets what it has the tags, gpus and memory for; what it runs takes from these. */
+static void test_broker_core__needs_are_met(void **state)
+{
+    (void)state;
+    struct story story = story_begin();
+    struct broker_event plain = large(ready(1, 4, 4), 8), tagged = large(ready(2, 4, 4), 8);
+    tagged.needs.tags = 2;
+    tagged.needs.gpus = 1;
+    struct broker_event gpu = add(1), again = add(2), tag = add(3), both = large(add(4), 5);
+    gpu.needs.gpus = again.needs.gpus = 1;
+    tag.needs.tags = both.needs.tags = 2;
+    tell(&story, plain);
+    tell(&story, gpu);
+    tell(&story, again);
+    tell(&story, tag);
+    tell(&story, both);
+    tell(&story, large(add(5), 9));
+    tell(&story, tagged);
+    struct broker_unmet unmet;
+    assert_true(broker_core_unmet(story.core, 0, &unmet));
+    assert_int_equal(unmet.needs.memory_bytes, 9);
+    tell(&story, of_task(BROKER_EVENT_TASK_CANCEL, 5));
+    assert_false(broker_core_unmet(story.core, 0, &unmet));
+    struct broker_worker seen;
+    assert_int_equal(broker_core_worker(story.core, 2, &seen, NULL), 0);
+    assert_int_equal(seen.leased.memory_bytes, 5);
+    assert_int_equal(seen.leased.gpus, 1);
+    tell(&story, result(2, 1, 1, ATTEMPT_OK));
+    story_end(&story, "[    0] ready w1\n[    0] add 0100\n[    0] add 0200\n"
+                      "[    0] add 0300\n[    0] add 0400\n[    0] add 0500\n"
+                      "[    0] ready w2 -> lease 0100 #1 w2, lease 0300 #1 w2, "
+                      "lease 0400 #1 w2\n"
+                      "[    0] cancel 0500\n"
+                      "[    0] result 0100 #1 w2 ok -> persist 0100 #1 w2, lease 0200 #1 w2\n");
+}
+
+/* A large task is not kept waiting by small ones for ever: when it is its turn, what begins
+ * after leaves room for it. Small ones go on beside, as far as they do. */
+static void test_broker_core__room_is_kept_for_a_large_task(void **state)
+{
+    (void)state;
+    struct story story = story_begin();
+    tell(&story, large(ready(1, 4, 4), 8));
+    for (uint8_t i = 1; i <= 3; i++)
+        tell(&story, large(add(i), 2));
+    tell(&story, large(add(0x10), 6)); /* free are 2 */
+    for (uint8_t i = 4; i <= 8; i++)
+        tell(&story, large(add(i), 2));
+    story.now_ms = 10;
+    tell(&story, result(1, 1, 1, ATTEMPT_OK)); /* 4 beside the large one is 2 too much */
+    tell(&story, result(1, 2, 1, ATTEMPT_OK));
+    story.now_ms = 20;
+    tell(&story, result(1, 3, 1, ATTEMPT_OK)); /* now */
+    tell(&story, result(1, 4, 1, ATTEMPT_OK));
+    story_end(&story,
+              "[    0] ready w1\n[    0] add 0100 -> lease 0100 #1 w1\n"
+              "[    0] add 0200 -> lease 0200 #1 w1\n[    0] add 0300 -> lease 0300 #1 w1\n"
+              "[    0] add 1000\n[    0] add 0400 -> lease 0400 #1 w1\n[    0] add 0500\n"
+              "[    0] add 0600\n[    0] add 0700\n[    0] add 0800\n"
+              "[   10] result 0100 #1 w1 ok -> persist 0100 #1 w1\n"
+              "[   10] result 0200 #1 w1 ok -> persist 0200 #1 w1\n"
+              "[   20] result 0300 #1 w1 ok -> persist 0300 #1 w1, lease 1000 #1 w1\n"
+              "[   20] result 0400 #1 w1 ok -> persist 0400 #1 w1, lease 0500 #1 w1\n");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -810,6 +883,8 @@ int main(void)
         cmocka_unit_test(test_broker_core__three_crashes_are_quarantine_with_growing_pauses),
         cmocka_unit_test(test_broker_core__pauses_differ_from_task_to_task),
         cmocka_unit_test(test_broker_core__crashed_task_goes_elsewhere),
+        cmocka_unit_test(test_broker_core__needs_are_met),
+        cmocka_unit_test(test_broker_core__room_is_kept_for_a_large_task),
         cmocka_unit_test(test_broker_core__avoided_worker_takes_it_when_it_is_alone),
         cmocka_unit_test(test_broker_core__worker_on_which_good_tasks_crash_is_drained),
         cmocka_unit_test(test_broker_core__error_of_the_task_is_final),

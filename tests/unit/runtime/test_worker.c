@@ -6,6 +6,7 @@
 #include "tests/unit/runtime/fake_broker.h"
 #include "tests/unit/runtime/folder.h"
 #include "tests/unit/runtime/kinds.h"
+#include "workers/runtime/machine.h"
 #include "workers/runtime/slot.h"
 #include "workers/runtime/worker.h"
 
@@ -55,6 +56,8 @@ static int setup_held(void **state)
     assert_int_equal(pipe(f->hold), 0);
     f->options = (struct worker_options){.connect = f->fake.endpoint,
                                          .slots = 1,
+                                         .gpus = 2,
+                                         .tags = "big,fast",
                                          .cache = f->folder,
                                          .say = say,
                                          .say_context = f,
@@ -140,7 +143,11 @@ static void test_worker__introduces_itself_and_keeps_alive(void **state)
         &fake_expect(&f->fake, f->fake.control, MESSAGE_TYPE_hello)->hello;
     assert_int_equal(hello->slots, 1);
     assert_int_equal(hello->credit, 3);
-    assert_string_equal(hello->kinds.text, "join@1,fail@3,chatter@1,crash@1");
+    assert_int_equal(hello->memory, machine_memory_bytes());
+    assert_true(hello->memory > 64 << 20);
+    assert_int_equal(hello->gpus, 2);
+    assert_string_equal(hello->tags.text, "big,fast");
+    assert_string_equal(hello->kinds.text, "join@1,fail@3,chatter@1,crash@1,hoard@1");
     assert_string_equal(hello->profile.text, numerics_profile());
     struct message welcome = {.type = MESSAGE_TYPE_welcome,
                               .welcome = {.epoch = 5, .heartbeat_ms = HEARTBEAT_MS}};
@@ -358,7 +365,7 @@ static void test_worker__wrong_options_are_sentences(void **state)
         {{.connect = "tcp://a:1", .slots = 65}, "65 slots; want 1..64", ""},
         {{.connect = "tcp://a:1", .slots = 1, .kinds = "join,knit"},
          "no task kind 'knit'",
-         "kinds are: join, fail, chatter, crash"},
+         "kinds are: join, fail, chatter, crash, hoard"},
         {{.connect = "nowhere", .slots = 1},
          "address 'nowhere': want HOST:PORT with a port 1..65535",
          "write tcp://HOST:PORT, e.g. tcp://127.0.0.1:7700"},
