@@ -14,6 +14,7 @@ static const struct {
     bool final;     /* every other attempt would end so too */
     bool crash;     /* counts towards quarantine; the next attempt waits */
     bool elsewhere; /* this worker is no good for it */
+    bool blameless; /* nothing is wrong with the worker */
 } ends[] = {
     [ATTEMPT_OK] = {.text = "ok"},
     [ATTEMPT_ERROR] = {.text = "error", .final = true},
@@ -22,7 +23,7 @@ static const struct {
     [ATTEMPT_LOST] = {.text = "lost"},
     [ATTEMPT_BAD] = {.text = "bad", .crash = true},
     [ATTEMPT_REFUSED] = {.text = "refused", .elsewhere = true},
-    [ATTEMPT_MEMORY] = {.text = "memory", .crash = true},
+    [ATTEMPT_MEMORY] = {.text = "memory", .crash = true, .blameless = true},
 };
 
 const char *attempt_end_text(enum attempt_end end)
@@ -446,6 +447,7 @@ static void task_crashed(struct broker_core *core, struct task *task, uint32_t w
                   "every crash before quarantine is remembered");
     if (task->crashes < BROKER_CRASHES_MAX)
         task->crashed_on[task->crashes] = worker;
+    task->blameless |= (uint8_t)(ends[end].blameless << task->crashes);
     task->crashes++;
     if (task->state == TASK_LEASED)
         class_avoid(core, task, worker, end);
@@ -534,7 +536,7 @@ static void judge_workers(struct broker_core *core, const struct task *task)
         core->workers[good].guilt--;
     for (int i = 0; i < task->crashes && i < BROKER_CRASHES_MAX; i++) {
         uint32_t w = core_worker_find(core, task->crashed_on[i]);
-        if (w == NONE || w == good || MUTANT(SICK_WORKER_KEPT))
+        if (w == NONE || w == good || task->blameless >> i & 1 || MUTANT(SICK_WORKER_KEPT))
             continue;
         struct worker *worker = &core->workers[w];
         worker->guilt += BROKER_PROOF;

@@ -37,6 +37,7 @@ struct task {
     int32_t priority;
     uint8_t state; /* enum task_state */
     uint8_t crashes;
+    uint8_t blameless;      /* bit per crash: nothing was wrong with the worker */
     uint32_t crashed_on[3]; /* numbers of workers, as many as crashes; the last ones */
     bool held;              /* when it is not leased or persisting it is TASK_HELD */
 };
