@@ -445,9 +445,10 @@ static void task_crashed(struct broker_core *core, struct task *task, uint32_t w
 {
     static_assert(sizeof task->crashed_on == BROKER_CRASHES_MAX * sizeof(uint32_t),
                   "every crash before quarantine is remembered");
-    if (task->crashes < BROKER_CRASHES_MAX)
+    if (task->crashes < BROKER_CRASHES_MAX) {
         task->crashed_on[task->crashes] = worker;
-    task->blameless |= (uint8_t)(ends[end].blameless << task->crashes);
+        task->blameless |= (uint8_t)(ends[end].blameless << task->crashes);
+    }
     task->crashes++;
     if (task->state == TASK_LEASED)
         class_avoid(core, task, worker, end);

@@ -3,6 +3,7 @@
 # much memory runs when it asks for less; one that takes more than its limit is in quarantine, with the limit and the peak,
 # and ends well after the limit was raised and a retry.
 . "$(dirname "$0")/../support/campaign.sh"
+export ASAN_OPTIONS=${ASAN_OPTIONS:-}:allocator_may_return_null=1 # as malloc does; for builds with sanitizers
 
 "$wyckmill" broker --store "$folder/store" --listen "ipc://$folder/b" 2>>"$folder/log" &
 for ((try = 0; try < 100; try++)); do
