@@ -987,7 +987,9 @@ bool broker_core_unmet(const struct broker_core *core, uint32_t share, struct br
             continue;
         for (uint32_t g = 0; g < core->n_groups; g++)
             n_open += fits(class, core->groups[g]) ? core->groups[g]->n_open : 0;
-        *ret = (struct broker_unmet){class->kind, class->profile_id, class->needs};
+        uint32_t first = heap_top(&core->queues[q]->tasks)->item;
+        *ret = (struct broker_unmet){tasks_at(&core->tasks, first)->id, class->kind,
+                                     class->profile_id, class->needs};
         if (n_open == 0)
             return true;
     }

@@ -203,6 +203,7 @@ int broker_core_worker(const struct broker_core *core, uint32_t worker,
 /* A kind of task that waits though nothing is in its way but that no worker, busy or not, has
  * what it needs. */
 struct broker_unmet {
+    struct hash task; /* the first of them */
     uint32_t kind, profile_id;
     struct broker_needs needs;
 };

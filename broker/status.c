@@ -2,6 +2,7 @@
 #include "broker/shell.h"
 
 #include "common/cleanup.h"
+#include "common/mem.h"
 #include "proto/kinds.h"
 
 #include <jansson.h>
@@ -104,40 +105,64 @@ static const char *missing_tag(const struct shell *shell, const struct broker_un
     return NULL;
 }
 
+/* By share, what no worker has. */
+struct unmet_list {
+    struct broker_unmet items[CAMPAIGNS_MAX];
+    uint32_t n;
+};
+
+static struct unmet_list *unmet_list_new(const struct shell *shell)
+{
+    struct unmet_list *list = mem_new(1, sizeof *list);
+    for (uint32_t i = 0; i < shell->n_campaigns; i++)
+        list->n += broker_core_unmet(shell->core, i, &list->items[list->n]);
+    return list;
+}
+
+/* A task that several campaigns want stands in the share of one of them. */
+static const struct broker_unmet *find_unmet(const struct unmet_list *list,
+                                             const struct campaign_run *run)
+{
+    for (uint32_t i = 0; run->will == WILL_RUN && i < list->n; i++)
+        if (planner_wants(run->planner, &list->items[i].task))
+            return &list->items[i];
+    return NULL;
+}
+
 /* Why the tasks of the campaign that could begin do not; "": nothing is in their way but that
  * others run. */
-static void say_waits(const struct shell *shell, const struct campaign_run *run, char *ret,
+static void say_waits(const struct shell *shell, const struct broker_unmet *unmet, char *ret,
                       size_t size)
 {
-    struct broker_unmet unmet;
     ret[0] = '\0';
-    if (!broker_core_unmet(shell->core, (uint32_t)(run - shell->campaigns), &unmet))
+    if (!unmet)
         return;
-    const struct broker_needs *needs = &unmet.needs;
-    const char *kind = kinds[unmet.kind].name, *tag = missing_tag(shell, &unmet);
+    const struct broker_needs *needs = &unmet->needs;
+    const char *kind = kinds[unmet->kind].name, *tag = missing_tag(shell, unmet);
     char text[32];
-    if (!is_offered(shell, &unmet, 0, (struct broker_needs){0}))
+    if (!is_offered(shell, unmet, 0, (struct broker_needs){0}))
         (void)snprintf(ret, size, "no worker runs %s", kind);
-    else if (!is_offered(shell, &unmet, unmet.profile_id, (struct broker_needs){0}))
+    else if (!is_offered(shell, unmet, unmet->profile_id, (struct broker_needs){0}))
         (void)snprintf(ret, size, "%s: no worker has the numerics profile '%s'", kind,
-                       shell->profiles[unmet.profile_id - 1]);
+                       shell->profiles[unmet->profile_id - 1]);
     else if (tag)
         (void)snprintf(ret, size, "%s: no worker has tag %s", kind, tag);
-    else if (!is_offered(shell, &unmet, 0,
+    else if (!is_offered(shell, unmet, 0,
                          (struct broker_needs){.memory_bytes = needs->memory_bytes}))
         (void)snprintf(ret, size, "%s: no worker has %s", kind,
                        bytes_text(needs->memory_bytes, text, sizeof text));
-    else if (!is_offered(shell, &unmet, 0, (struct broker_needs){.gpus = needs->gpus}))
+    else if (!is_offered(shell, unmet, 0, (struct broker_needs){.gpus = needs->gpus}))
         (void)snprintf(ret, size, "%s: no worker has %u gpus", kind, needs->gpus);
     else
         (void)snprintf(ret, size, "%s: no worker has all that it needs at once", kind);
 }
 
-static json_t *campaign_json(const struct shell *shell, const struct campaign_run *run)
+static json_t *campaign_json(const struct shell *shell, const struct unmet_list *list,
+                             const struct campaign_run *run)
 {
     struct planner_status status;
     char hex[HASH_HEX_SIZE], waits[SENTENCE_SIZE];
-    say_waits(shell, run, waits, sizeof waits);
+    say_waits(shell, find_unmet(list, run), waits, sizeof waits);
     planner_status(run->planner, &status);
     return json_pack(
         "{s:s,s:s,s:s,s:s,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o}", "name", run->name, "id",
@@ -153,9 +178,11 @@ static json_t *campaigns_json(const struct shell *shell, const struct hash *camp
 {
     static const struct hash all;
     json_t *array = json_array();
+    cleanup(free_ptr) struct unmet_list *list = unmet_list_new(shell);
     for (uint32_t i = 0; i < shell->n_campaigns; i++)
         if (hash_equal(campaign, &all) || hash_equal(campaign, &shell->campaigns[i].id))
-            (void)json_array_append_new(array, campaign_json(shell, &shell->campaigns[i]));
+            (void)json_array_append_new(array,
+                                        campaign_json(shell, list, &shell->campaigns[i]));
     return array;
 }
 

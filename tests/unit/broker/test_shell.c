@@ -523,6 +523,7 @@ static void test_broker__tasks_get_what_they_need(void **state)
     (void)submit_with(&link, "one", 16, (struct needs){.memory_bytes = 1000, .time_ms = 5000});
     (void)submit_with(&link, "two", 17, (struct needs){.memory_bytes = 500, .tags = "big"});
     check_waits(&link, "one", "no worker runs encode");
+    check_waits(&link, "two", "no worker runs encode");
     hello_with(&link, "rank@2", 2, "profile", 5000, "big");
     check_waits(&link, "one", "no worker runs encode");
     hello_with(&link, all_kinds, 2, "other", 5000, "big");
@@ -531,6 +532,7 @@ static void test_broker__tasks_get_what_they_need(void **state)
     check_waits(&link, "one", "encode: no worker has tag big");
     hello_with(&link, all_kinds, 2, "profile", 900, "big");
     check_waits(&link, "one", "encode: no worker has 1000 bytes");
+    check_waits(&link, "two", "encode: no worker has 1000 bytes");
     assert_false(hear(&link, link.control, 100, &message));
     hello_with(&link, all_kinds, 2, "profile", 1900, "big,small");
     struct message_lease lease = take_lease(&link, &action);
