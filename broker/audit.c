@@ -109,12 +109,17 @@ static int require_worker(struct shell *shell, const struct action *action,
     if (rc)
         return rc;
     add->kind = (uint32_t)kind;
-    broker_core_fit(shell->core, add->kind, add->profile_id, &fit);
+    add->needs = campaigns_needs(shell, add);
+    broker_core_fit(shell->core, add->kind, add->profile_id, &add->needs, &fit);
     if (!fit.kind)
         return err_set(err, ERR_UNSUPPORTED, "no worker here runs '%s'", action->kind);
     if (!fit.profile)
         return err_set(err, ERR_UNSUPPORTED, "no worker here has its numerics profile, %s",
                        action->profile);
+    if (!fit.able)
+        return err_set(err, ERR_UNSUPPORTED,
+                       "no worker here has the memory, gpus and tags that '%s' needs",
+                       action->kind);
     return 0;
 }
 

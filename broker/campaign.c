@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { CAMPAIGN_VERSION = 3 }; /* 2: lines_before; 3: budget, stop */
+enum { CAMPAIGN_VERSION = 3 }; /* 2: lines_before; 3: budget, resources, stop */
 static const char campaign_format[] = "wyckmill campaign";
 
 enum field_type {
@@ -27,6 +27,7 @@ enum field_type {
     FIELD_LINES,
     FIELD_ELEMENTS,
     FIELD_GROUPS,
+    FIELD_NEEDS,
     FIELD_FORMAT,
     FIELD_FORMAT_VERSION,
 };
@@ -75,6 +76,7 @@ static const struct field campaign_fields[] = { /* keys ascending: the canonical
     {"profile",         FIELD_PROFILE,  0,                   0, 0, 1},
     {"random_starts",   FIELD_U32,      AT(random_starts),   0, 100000, 1},
     {"relax_steps_max", FIELD_U32,      AT(relax_steps_max), 0, 1000000, 1},
+    {"resources",       FIELD_NEEDS,    0,                   0, 0, 3},
     {"rounds_max",      FIELD_U32,      AT(rounds_max),      0, 1000000, 1},
     {"sample_steps",    FIELD_U32,      AT(sample_steps),    1, 100000, 1},
     {"seed",            FIELD_U64,      AT(seed),            0, 18446744073709551615.0, 1},
@@ -138,6 +140,7 @@ struct hash campaign_base(const struct campaign *campaign)
     base.budget_tasks = 0;
     base.budget_slot_hours = 0;
     base.budget_bytes = 0;
+    memset(base.needs, 0, sizeof base.needs);
     campaign_encode(&base, &bytes, &id);
     buf_done(&bytes);
     return id;
@@ -192,6 +195,32 @@ static void pack_groups(struct pack *pack, const struct campaign *campaign)
         pack_u64(pack, campaign->spacegroups[i]);
 }
 
+/* Kinds in the order of their names. */
+static int kind_after(int kind)
+{
+    int next = -1;
+    for (int k = 0; k < KIND_COUNT; k++)
+        if ((kind < 0 || strcmp(kinds[k].name, kinds[kind].name) > 0) &&
+            (next < 0 || strcmp(kinds[k].name, kinds[next].name) < 0))
+            next = k;
+    return next;
+}
+
+/* Of the kinds that need something. */
+static void pack_needs(struct pack *pack, const struct campaign *campaign)
+{
+    uint32_t n = 0;
+    for (int k = 0; k < KIND_COUNT; k++)
+        n += !needs_is_none(&campaign->needs[k]);
+    pack_map(pack, n);
+    for (int k = kind_after(-1); k >= 0; k = kind_after(k)) {
+        if (needs_is_none(&campaign->needs[k]))
+            continue;
+        pack_key(pack, kinds[k].name);
+        needs_pack(pack, &campaign->needs[k]);
+    }
+}
+
 static void pack_field(struct pack *pack, const struct field *field, const void *base)
 {
     const void *at = (const char *)base + field->offset;
@@ -234,6 +263,9 @@ static void pack_field(struct pack *pack, const struct field *field, const void 
         return;
     case FIELD_GROUPS:
         pack_groups(pack, base);
+        return;
+    case FIELD_NEEDS:
+        pack_needs(pack, base);
         return;
     case FIELD_FORMAT:
         pack_text(pack, campaign_format);
@@ -325,6 +357,24 @@ static int unpack_groups(struct value value, struct campaign *campaign, struct e
     return rc;
 }
 
+static int unpack_needs(struct value value, struct campaign *campaign, struct err *err)
+{
+    if (!value_is_map(value))
+        return err_set(err, ERR_CORRUPT, "'resources' is no map");
+    for (uint32_t i = 0; i < value_count(value); i++) {
+        char name[TASK_KIND_SIZE];
+        struct value needs = value_pair(value, i, name, sizeof name);
+        int kind = kind_find(name);
+        if (kind < 0)
+            return err_set(err, ERR_CORRUPT, "'resources' of '%s', which is no task kind",
+                           name);
+        int rc = needs_unpack(needs, &campaign->needs[kind], err);
+        if (rc)
+            return err_context(err, rc, "resources: %s", name);
+    }
+    return 0;
+}
+
 static int unpack_i32(struct value value, const char *key, int32_t *ret, struct err *err)
 {
     int64_t number = 0;
@@ -367,6 +417,8 @@ static int unpack_field(struct value value, const struct field *field, void *bas
         return unpack_elements(value, campaign, err);
     case FIELD_GROUPS:
         return unpack_groups(value, campaign, err);
+    case FIELD_NEEDS:
+        return unpack_needs(value, campaign, err);
     case FIELD_FORMAT:
     case FIELD_FORMAT_VERSION: /* checked by document_parse_format */
         return 0;

@@ -8,6 +8,8 @@
 #include "common/err.h"
 #include "common/hash.h"
 #include "proto/action.h"
+#include "proto/kinds.h"
+#include "proto/needs.h"
 #include "proto/objects.h"
 
 enum {
@@ -36,6 +38,7 @@ struct campaign {
     uint64_t seed;
     char profile[PROFILE_SIZE]; /* numerics profile for float-producing kinds */
     int32_t priority;
+    struct needs needs[KIND_COUNT]; /* of tasks, by kind; not part of their actions */
 
     /* data */
     uint32_t n_sources;

@@ -173,6 +173,44 @@ static void weigh_inputs(const struct shell *shell, const struct action *action,
             blobs_weigh(shell, &action->inputs[i], info.size, event);
 }
 
+static uint64_t larger(uint64_t a, uint64_t b)
+{
+    return a > b ? a : b;
+}
+
+/* No limit is more than any limit. */
+static uint64_t longer(uint64_t a, uint64_t b)
+{
+    return a && b ? larger(a, b) : 0;
+}
+
+static bool is_same(const struct broker_needs *a, const struct broker_needs *b)
+{
+    return a->memory_bytes == b->memory_bytes && a->time_ms == b->time_ms &&
+           a->gpus == b->gpus && a->tags == b->tags;
+}
+
+/* An audit takes the word of every campaign: those that wanted the task may be over. */
+struct broker_needs campaigns_needs(const struct shell *shell, const struct broker_event *add)
+{
+    bool audit = add->share == AUDIT_SHARE;
+    uint32_t first = audit ? 0 : add->share;
+    struct broker_needs all = {0};
+    if (first < shell->n_campaigns)
+        all = shell->campaigns[first].needs[add->kind];
+    for (uint32_t i = 0; i < shell->n_campaigns; i++) {
+        const struct campaign_run *run = &shell->campaigns[i];
+        const struct broker_needs *needs = &run->needs[add->kind];
+        if (is_same(needs, &all) || !(audit || wills_want(run, &add->task)))
+            continue;
+        all.memory_bytes = larger(all.memory_bytes, needs->memory_bytes);
+        all.time_ms = longer(all.time_ms, needs->time_ms);
+        all.gpus = (uint32_t)larger(all.gpus, needs->gpus);
+        all.tags |= needs->tags;
+    }
+    return all;
+}
+
 static int queue_action(struct shell *shell, const struct campaign_run *run,
                         const struct action *action, const struct hash *id, struct err *err)
 {
@@ -195,6 +233,7 @@ static int queue_action(struct shell *shell, const struct campaign_run *run,
         shell->dirty = true;
     event.kind = (uint32_t)kind_find(action->kind);
     weigh_inputs(shell, action, &event);
+    event.needs = campaigns_needs(shell, &event);
     return recover_add(shell, action, event, err);
 }
 
@@ -288,12 +327,28 @@ static struct campaign_run *add_run(struct shell *shell, const char *name)
     return run;
 }
 
+/* In the core's words. Errors: ERR_FULL. */
+static int read_needs(struct shell *shell, const struct campaign *campaign,
+                      struct broker_needs ret[KIND_COUNT], struct err *err)
+{
+    int rc = 0;
+    for (int k = 0; rc == 0 && k < KIND_COUNT; k++) {
+        const struct needs *needs = &campaign->needs[k];
+        ret[k] = (struct broker_needs){.memory_bytes = needs->memory_bytes,
+                                       .time_ms = needs->time_ms,
+                                       .gpus = needs->gpus};
+        rc = shell_tags(shell, needs->tags, &ret[k].tags, err);
+    }
+    return rc;
+}
+
 int campaigns_begin(struct shell *shell, const struct campaign *campaign, const struct hash *id,
                     enum campaign_will will, struct err *err)
 {
     struct campaign_run *run = campaigns_find(shell, campaign->name);
     struct planner *planner;
     struct account account;
+    struct broker_needs needs[KIND_COUNT];
     if (!run && shell->n_campaigns == CAMPAIGNS_MAX)
         return err_set(err, ERR_FULL, "%d campaigns are here, no more are taken",
                        CAMPAIGNS_MAX);
@@ -301,6 +356,8 @@ int campaigns_begin(struct shell *shell, const struct campaign *campaign, const 
     int rc = account_load(shell->store, campaign, &account, err);
     if (rc == 0 && MUTANT(ACCOUNT_FORGOTTEN))
         account = (struct account){.base = account.base};
+    if (rc == 0)
+        rc = read_needs(shell, campaign, needs, err);
     if (rc == 0)
         rc = account_planner(campaign, &account, &planner, err);
     if (rc)
@@ -312,6 +369,7 @@ int campaigns_begin(struct shell *shell, const struct campaign *campaign, const 
     run->planner = planner;
     run->id = *id;
     run->priority = campaign->priority;
+    memcpy(run->needs, needs, sizeof run->needs);
     run->executed = run->cached = 0;
     run->will = will;
     run->hungry = true;

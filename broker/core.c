@@ -14,6 +14,7 @@ static const struct {
     bool final;     /* every other attempt would end so too */
     bool crash;     /* counts towards quarantine; the next attempt waits */
     bool elsewhere; /* this worker is no good for it */
+    bool blameless; /* nothing is wrong with the worker */
 } ends[] = {
     [ATTEMPT_OK] = {.text = "ok"},
     [ATTEMPT_ERROR] = {.text = "error", .final = true},
@@ -22,6 +23,7 @@ static const struct {
     [ATTEMPT_LOST] = {.text = "lost"},
     [ATTEMPT_BAD] = {.text = "bad", .crash = true},
     [ATTEMPT_REFUSED] = {.text = "refused", .elsewhere = true},
+    [ATTEMPT_MEMORY] = {.text = "memory", .crash = true, .blameless = true},
 };
 
 const char *attempt_end_text(enum attempt_end end)
@@ -142,25 +144,65 @@ void core_task_dequeue(struct broker_core *core, uint32_t t)
         heap_remove(&core->waiting, t);
 }
 
-static bool fits(const struct class *class, uint32_t kinds, uint32_t profile_id)
+static bool covers(const struct broker_needs *has, uint64_t memory_bytes, uint32_t gpus)
 {
-    return kinds >> class->kind & 1 &&
-           (class->profile_id == 0 || class->profile_id == profile_id);
+    return memory_bytes <= has->memory_bytes && gpus <= has->gpus;
 }
 
+/* Could workers of the group run it, with nothing beside it? */
+static bool fits(const struct class *class, const struct group *group)
+{
+    return group->kinds >> class->kind & 1 &&
+           (class->profile_id == 0 || class->profile_id == group->profile_id) &&
+           ((class->needs.tags & ~group->has.tags) == 0 || MUTANT(TAGS_IGNORED)) &&
+           covers(&group->has, class->needs.memory_bytes, class->needs.gpus);
+}
+
+/* Workers that could run it and get new tasks, without `except`; with `above`, only those that
+ * have more memory. */
+static uint32_t count_able(const struct broker_core *core, const struct class *class,
+                           uint32_t except, const uint64_t *above)
+{
+    uint32_t n = 0;
+    for (uint32_t g = 0; g < core->n_groups; g++) {
+        const struct group *group = core->groups[g];
+        if (!fits(class, group) || (above && group->has.memory_bytes <= *above))
+            continue;
+        bool counts = except != NONE && core->workers[except].group == g;
+        n += group->n_open - (counts && core->workers[except].open);
+    }
+    return n;
+}
+
+/* Is it a worker that the class avoids, and would another one, not `except`, take its tasks? */
 static bool is_avoided(const struct broker_core *core, const struct class *class, uint32_t w,
                        uint32_t except)
 {
-    if (class->avoid != core->workers[w].number + 1 || class->avoid == 0)
+    const struct worker *worker = &core->workers[w];
+    bool named = class->avoid && class->avoid == worker->number + 1;
+    bool small = class->outgrown && worker->has.memory_bytes <= class->outgrown;
+    return (named && count_able(core, class, except, NULL) > worker->open) ||
+           (small && count_able(core, class, except, &class->outgrown) > 0);
+}
+
+/* Does a task of the class, which fits the worker, fit beside its leases, and leave room for
+ * what it keeps room for? */
+static bool has_room(const struct broker_core *core, const struct class *class, uint32_t w)
+{
+    const struct worker *worker = &core->workers[w];
+    const struct broker_needs *needs = &class->needs;
+    if (MUTANT(MEMORY_OVERCOMMITTED))
+        return true;
+    if (!covers(&worker->has, worker->used.memory_bytes + needs->memory_bytes,
+                worker->used.gpus + needs->gpus))
         return false;
-    uint32_t others = 0;
-    for (uint32_t g = 0; g < core->n_groups; g++)
-        if (fits(class, core->groups[g]->kinds, core->groups[g]->profile_id))
-            others += core->groups[g]->n_open;
-    const struct worker *no = except == NONE ? NULL : &core->workers[except];
-    if (no && no->open && fits(class, no->kinds, no->profile_id))
-        others--;
-    return others > core->workers[w].open;
+    const struct class *kept = worker->kept == NONE ? class : core->classes[worker->kept];
+    if (kept == class)
+        return true;
+    struct broker_needs beside = core_worker_used(core, w, worker->kept_since);
+    return covers(&worker->has,
+                  beside.memory_bytes + needs->memory_bytes + kept->needs.memory_bytes,
+                  beside.gpus + needs->gpus + kept->needs.gpus);
 }
 
 static bool is_quick(const struct class *class)
@@ -168,28 +210,67 @@ static bool is_quick(const struct class *class)
     return class->mean <= (uint64_t)BROKER_PREFETCH_MS * MEAN_UNIT;
 }
 
-/* The first ready task, over all classes, that the worker may take; NONE. */
-static uint32_t task_for(const struct broker_core *core, uint32_t w)
+/* May the worker keep room for a task of the class, which fits it but for what runs there? */
+static bool may_keep(const struct class *class, const struct worker *worker)
+{
+    return worker->kept == NONE && class->keeper == NONE && has_idle_slot(worker);
+}
+
+/* The first ready task, over all classes, that the worker may take; NONE. When it is the turn
+ * of one that has no room yet, room is kept for it from now on. */
+static uint32_t task_for(struct broker_core *core, uint32_t w)
 {
     const struct worker *worker = &core->workers[w];
     if (worker->load == NONE)
         return NONE;
-    const struct heap_entry *best = NULL;
+    if (worker->kept != NONE && is_avoided(core, core->classes[worker->kept], w, NONE))
+        core_worker_keep_end(core, w); /* somebody else has come who would take it */
+    const struct heap_entry *best = NULL, *large = NULL;
     for (uint32_t i = 0; i < core->n_classes; i++) {
         const struct class *class = core->classes[i];
         const struct heap_entry *top = heap_top(&class->active);
-        if (top && fits(class, worker->kinds, worker->profile_id) &&
-            !is_avoided(core, class, w, NONE) && (has_idle_slot(worker) || is_quick(class)) &&
-            (!best || core_ready_before(core, top, best)))
-            best = top;
+        if (!top || !fits(class, core->groups[worker->group]) ||
+            is_avoided(core, class, w, NONE) || !(has_idle_slot(worker) || is_quick(class)))
+            continue;
+        bool room = has_room(core, class, w);
+        const struct heap_entry **first = room ? &best : &large;
+        if ((room || may_keep(class, worker)) &&
+            (!*first || core_ready_before(core, top, *first)))
+            *first = top;
+    }
+    if (large && (!best || core_ready_before(core, large, best))) {
+        core_worker_keep(core, w, core->queues[large->item]->class);
+        return task_for(core, w);
     }
     return best ? core_near_task(core, &core->queues[best->item]->tasks, w) : NONE;
 }
 
+static void keep_end(struct broker_core *core, uint32_t class);
+
 static void worker_fill(struct broker_core *core, uint32_t w)
 {
-    for (uint32_t t; (t = task_for(core, w)) != NONE;)
+    for (uint32_t t; (t = task_for(core, w)) != NONE;) {
+        uint32_t class = tasks_at(&core->tasks, t)->class;
         core_lease_begin(core, t, w);
+        keep_end(core, class);
+    }
+}
+
+/* A task of the class has begun, or none waits any more: nobody needs to keep room for it. */
+static void keep_end(struct broker_core *core, uint32_t class)
+{
+    uint32_t w = core->classes[class]->keeper;
+    if (w == NONE)
+        return;
+    core_worker_keep_end(core, w);
+    worker_fill(core, w);
+}
+
+/* After a task has left the ready ones of the class otherwise than by a lease. */
+static void keep_check(struct broker_core *core, uint32_t class)
+{
+    if (!heap_top(&core->classes[class]->active))
+        keep_end(core, class);
 }
 
 /* The least loaded worker of the group, of a load under *limit, that would take a task of the
@@ -199,14 +280,16 @@ static uint32_t worker_in(const struct broker_core *core, const struct group *gr
 {
     for (uint64_t loads = group->loads; loads; loads &= loads - 1) {
         int load = __builtin_ctzll(loads);
-        uint32_t first = group->rings[load];
+        uint32_t first = group->rings[load], w = first;
         if (load >= *limit)
             return NONE;
-        uint32_t w = is_avoided(core, class, first, NONE) ? core->workers[first].next : first;
-        if (is_avoided(core, class, w, NONE)) /* alone in its ring */
-            continue;
-        *limit = load;
-        return w;
+        do {
+            if (!is_avoided(core, class, w, NONE) && has_room(core, class, w)) {
+                *limit = load;
+                return w;
+            }
+            w = core->workers[w].next;
+        } while (w != first);
     }
     return NONE;
 }
@@ -218,7 +301,7 @@ static uint32_t worker_for(const struct broker_core *core, const struct class *c
     uint32_t best = NONE;
     for (uint32_t g = 0; g < core->n_groups; g++) {
         const struct group *group = core->groups[g];
-        if (!fits(class, group->kinds, group->profile_id))
+        if (!fits(class, group))
             continue;
         uint32_t w = worker_in(core, group, class, &limit);
         best = w != NONE ? w : best;
@@ -244,7 +327,8 @@ static void search_ring(struct search *search, uint32_t first)
     do {
         uint64_t score =
             w == search->except ? 0 : search->score(core, search->t, w, search->except);
-        if (score > search->score_max && !is_avoided(core, class, w, search->except)) {
+        if (score > search->score_max && !is_avoided(core, class, w, search->except) &&
+            has_room(core, class, w)) {
             search->score_max = score;
             search->best = w;
         }
@@ -265,7 +349,7 @@ uint32_t core_worker_best(const struct broker_core *core, uint32_t t, uint32_t e
     for (uint32_t g = 0; g < core->n_groups; g++) {
         const struct group *group = core->groups[g];
         uint64_t idle = group->loads & ((UINT64_C(1) << LOAD_FULL_SLOTS) - 1);
-        if (!fits(class, group->kinds, group->profile_id))
+        if (!fits(class, group))
             continue;
         for (; idle && search.left > 0; idle &= idle - 1)
             search_ring(&search, group->rings[__builtin_ctzll(idle)]);
@@ -273,15 +357,16 @@ uint32_t core_worker_best(const struct broker_core *core, uint32_t t, uint32_t e
     return search.best;
 }
 
-/* A worker went: those who avoid somebody may have nobody else now. */
+/* Workers came or went: those who avoid somebody may have nobody else now, or somebody. */
 static void fill_avoided(struct broker_core *core)
 {
     for (uint32_t i = 0; i < core->n_classes; i++) {
         const struct class *class = core->classes[i];
-        uint32_t w = class->avoid && heap_top(&class->active)
-                         ? core_worker_find(core, class->avoid - 1)
-                         : NONE;
-        if (w != NONE)
+        if (!class->avoid && !class->outgrown)
+            continue;
+        if (class->keeper != NONE)
+            worker_fill(core, class->keeper);
+        for (uint32_t w; heap_top(&class->active) && (w = worker_for(core, class)) != NONE;)
             worker_fill(core, w);
     }
 }
@@ -290,8 +375,12 @@ static void task_ready(struct broker_core *core, uint32_t t)
 {
     struct task *task = tasks_at(&core->tasks, t);
     const struct class *class = core->classes[task->class];
+    /* No worker had room for those that wait already: there is no need to ask all of them. */
+    bool futile = heap_top(&class->active) && (class->needs.memory_bytes || class->needs.gpus);
     core_state_set(core, task, TASK_READY);
     core_ready_push(core, t);
+    if (futile)
+        return;
     uint32_t near = core_near_worker(core, t);
     if (near != NONE)
         worker_fill(core, near);
@@ -302,32 +391,46 @@ static void task_ready(struct broker_core *core, uint32_t t)
 
 /* ---- classes ---- */
 
-/* Errors: ERR_FULL. */
-static int class_find(struct broker_core *core, uint32_t kind, uint32_t profile_id,
-                      uint32_t avoid, uint32_t *ret_class, struct err *err)
+static bool class_equal(const struct class *a, const struct class *b)
 {
+    return a->kind == b->kind && a->profile_id == b->profile_id &&
+           a->needs.memory_bytes == b->needs.memory_bytes && a->needs.tags == b->needs.tags &&
+           a->needs.time_ms == b->needs.time_ms && a->needs.gpus == b->needs.gpus &&
+           a->avoid == b->avoid && a->outgrown == b->outgrown;
+}
+
+/* One that asks for the same as `like`. Errors: ERR_FULL. */
+static int class_find(struct broker_core *core, const struct class *like, uint32_t *ret_class,
+                      struct err *err)
+{
+    bool full = core->n_classes == BROKER_CLASSES_MAX;
     uint32_t unused = NONE;
     for (uint32_t i = 0; i < core->n_classes; i++) {
         const struct class *class = core->classes[i];
-        if (class->kind == kind && class->profile_id == profile_id && class->avoid == avoid) {
+        if (class_equal(class, like)) {
             *ret_class = i;
             return 0;
         }
-        if (class->avoid && !class->n_tasks)
+        /* One that avoids nobody has a mean time that is worth keeping. */
+        if (!class->n_tasks && (class->avoid || class->outgrown || full))
             unused = i;
     }
     if (unused == NONE) {
-        if (core->n_classes == BROKER_CLASSES_MAX)
-            return err_set(err, ERR_FULL, "more than %d different kinds and profiles of tasks",
+        if (full)
+            return err_set(err, ERR_FULL,
+                           "more than %d different kinds, profiles and needs of tasks",
                            BROKER_CLASSES_MAX);
         unused = core->n_classes++;
         core->classes[unused] = mem_new(1, sizeof *core->classes[unused]);
         core_class_init(core, core->classes[unused]);
     }
     struct class *class = core->classes[unused];
-    class->kind = kind;
-    class->profile_id = profile_id;
-    class->avoid = avoid;
+    class->kind = like->kind;
+    class->profile_id = like->profile_id;
+    class->needs = like->needs;
+    class->avoid = like->avoid;
+    class->outgrown = like->outgrown;
+    class->keeper = NONE;
     class->mean = UINT64_MAX;
     *ret_class = unused;
     return 0;
@@ -340,13 +443,18 @@ static void class_set(struct broker_core *core, struct task *task, uint32_t clas
     task->class = class;
 }
 
-/* The next attempt shall be made elsewhere, if there is an elsewhere. */
-static void class_avoid(struct broker_core *core, struct task *task, uint32_t worker)
+/* The next attempt shall be made elsewhere, if there is an elsewhere; after what was too much
+ * for the machine, on a larger one. */
+static void class_avoid(struct broker_core *core, struct task *task, uint32_t worker,
+                        enum attempt_end end)
 {
-    const struct class *old = core->classes[task->class];
-    uint32_t class;
-    if (!MUTANT(CRASH_STAYS) &&
-        !class_find(core, old->kind, old->profile_id, worker + 1, &class, NULL))
+    struct class like = *core->classes[task->class];
+    uint32_t class, w = core_worker_find(core, worker);
+    like.avoid = worker + 1;
+    if (end == ATTEMPT_MEMORY && !like.needs.memory_bytes && w != NONE &&
+        core->workers[w].has.memory_bytes > like.outgrown)
+        like.outgrown = core->workers[w].has.memory_bytes;
+    if (!MUTANT(CRASH_STAYS) && !class_find(core, &like, &class, NULL))
         class_set(core, task, class);
 }
 
@@ -358,6 +466,7 @@ static void task_forget(struct broker_core *core, uint32_t t)
     struct task *task = tasks_at(&core->tasks, t);
     core_task_dequeue(core, t);
     core_state_set(core, task, TASK_FREE);
+    keep_check(core, task->class);
     while (task->lease != NONE) {
         const struct lease *lease = &core->leases[task->lease];
         uint32_t w = lease->worker;
@@ -395,15 +504,18 @@ static uint64_t backoff_ms(const struct broker_core *core, const struct task *ta
     return pause_ms + (pause_ms * (any >> 48) >> 17);
 }
 
-static void task_crashed(struct broker_core *core, struct task *task, uint32_t worker)
+static void task_crashed(struct broker_core *core, struct task *task, uint32_t worker,
+                         enum attempt_end end)
 {
     static_assert(sizeof task->crashed_on == BROKER_CRASHES_MAX * sizeof(uint32_t),
                   "every crash before quarantine is remembered");
-    if (task->crashes < BROKER_CRASHES_MAX)
+    if (task->crashes < BROKER_CRASHES_MAX) {
         task->crashed_on[task->crashes] = worker;
+        task->blameless |= (uint8_t)(ends[end].blameless << task->crashes);
+    }
     task->crashes++;
     if (task->state == TASK_LEASED)
-        class_avoid(core, task, worker);
+        class_avoid(core, task, worker, end);
 }
 
 /* An attempt ended without a usable result, its lease is over already: try again, later or
@@ -413,7 +525,7 @@ static void task_retry(struct broker_core *core, uint32_t t, uint32_t worker,
 {
     struct task *task = tasks_at(&core->tasks, t);
     if (ends[end].crash)
-        task_crashed(core, task, worker);
+        task_crashed(core, task, worker, end);
     if (MUTANT(POISON_FOR_EVER))
         task->crashes = ends[end].crash;
     if (MUTANT(LOST_IS_CRASH) && end == ATTEMPT_LOST)
@@ -489,7 +601,7 @@ static void judge_workers(struct broker_core *core, const struct task *task)
         core->workers[good].guilt--;
     for (int i = 0; i < task->crashes && i < BROKER_CRASHES_MAX; i++) {
         uint32_t w = core_worker_find(core, task->crashed_on[i]);
-        if (w == NONE || w == good || MUTANT(SICK_WORKER_KEPT))
+        if (w == NONE || w == good || task->blameless >> i & 1 || MUTANT(SICK_WORKER_KEPT))
             continue;
         struct worker *worker = &core->workers[w];
         worker->guilt += BROKER_PROOF;
@@ -550,19 +662,30 @@ static int on_tick(struct broker_core *core, const struct broker_event *event, s
     return 0;
 }
 
-/* Asked for again, perhaps by a more urgent campaign: the higher priority counts. */
-static void task_raise(struct broker_core *core, uint32_t t, int32_t priority, uint32_t share)
+/* Asked for again, perhaps by a more urgent campaign, or with other needs. */
+static int task_renew(struct broker_core *core, uint32_t t, const struct broker_event *event,
+                      struct err *err)
 {
     struct task *task = tasks_at(&core->tasks, t);
     bool ready = task->state == TASK_READY;
-    if (priority <= task->priority)
-        return;
+    uint32_t old = task->class, class;
+    struct class like = *core->classes[old];
+    like.needs = event->needs;
+    int rc = class_find(core, &like, &class, err);
+    if (rc || (class == old && event->priority <= task->priority))
+        return rc;
     if (ready)
         core_task_dequeue(core, t);
-    task->priority = priority;
-    task->share = share;
-    if (ready)
-        task_ready(core, t);
+    if (event->priority > task->priority) {
+        task->priority = event->priority;
+        task->share = event->share;
+    }
+    class_set(core, task, class);
+    if (!ready)
+        return 0;
+    task_ready(core, t);
+    keep_check(core, old);
+    return 0;
 }
 
 static void task_release(struct broker_core *core, uint32_t t)
@@ -579,6 +702,9 @@ static int on_task_add(struct broker_core *core, const struct broker_event *even
     if (event->kind >= BROKER_KINDS_MAX)
         return err_set(err, ERR_INVALID, "task kind number %u is over %d", event->kind,
                        BROKER_KINDS_MAX - 1);
+    if (event->needs.memory_bytes > BROKER_MEMORY_MAX)
+        return err_set(err, ERR_INVALID, "a task needs %llu bytes of memory",
+                       (unsigned long long)event->needs.memory_bytes);
     if (event->share >= BROKER_SHARES_MAX)
         return err_set(err, ERR_INVALID, "share number %u is over %d", event->share,
                        BROKER_SHARES_MAX - 1);
@@ -587,15 +713,21 @@ static int on_task_add(struct broker_core *core, const struct broker_event *even
     if (t != TASK_NONE) {
         struct task *task = tasks_at(&core->tasks, t);
         task->shared = task->shared || event->shared || task->share != event->share;
-        task_raise(core, t, event->priority, event->share);
+        int rc = task_renew(core, t, event, err);
+        if (rc)
+            return rc;
         if (!event->held)
             task_release(core, t);
         return 0;
     }
     if (core->tasks.n >= BROKER_TASKS_MAX)
         return err_set(err, ERR_FULL, "%d tasks are queued, no more fit", BROKER_TASKS_MAX);
+    const struct class like = {.kind = event->kind,
+                               .profile_id = event->profile_id,
+                               .needs = event->needs,
+                               .avoid = event->avoid};
     uint32_t class = 0;
-    int rc = class_find(core, event->kind, event->profile_id, event->avoid, &class, err);
+    int rc = class_find(core, &like, &class, err);
     if (rc)
         return rc;
 
@@ -642,6 +774,7 @@ static int on_task_hold(struct broker_core *core, const struct broker_event *eve
     if (task->state == TASK_READY || task->state == TASK_WAITING) {
         core_task_dequeue(core, t);
         core_state_set(core, task, TASK_HELD);
+        keep_check(core, task->class);
     }
     return 0;
 }
@@ -662,6 +795,9 @@ static int on_worker_ready(struct broker_core *core, const struct broker_event *
     if (event->slots == 0 || event->credit < event->slots)
         return err_set(err, ERR_INVALID, "worker %u offers %u slots and credit for %u leases",
                        event->worker, event->slots, event->credit);
+    if (event->needs.memory_bytes > BROKER_MEMORY_MAX)
+        return err_set(err, ERR_INVALID, "worker %u has %llu bytes of memory", event->worker,
+                       (unsigned long long)event->needs.memory_bytes);
     uint32_t w = core_worker_find(core, event->worker);
     if (w == NONE) {
         if (core->n_workers == BROKER_WORKERS_MAX)
@@ -673,18 +809,19 @@ static int on_worker_ready(struct broker_core *core, const struct broker_event *
     worker->kinds = event->kinds;
     worker->profile_id = event->profile_id;
     worker->host = event->host;
+    worker->has = event->needs;
     worker->slots = event->slots < BROKER_CREDIT_MAX ? event->slots : BROKER_CREDIT_MAX;
     worker->credit = event->credit < BROKER_CREDIT_MAX ? event->credit : BROKER_CREDIT_MAX;
     core_worker_regroup(core, w);
     core_worker_seen(core, w);
     if (event->drained || worker->draining)
         worker_drain(core, w, 0);
-    fill_avoided(core); /* what it runs may have changed */
 
     uint32_t l = worker->leases;
     for (uint32_t i = 0; i < worker->n_leases; i++, l = core->leases[l].next)
         core_lease_send(core, l, true);
     worker_fill(core, w);
+    fill_avoided(core); /* what it runs may have changed */
     return 0;
 }
 
@@ -745,6 +882,7 @@ static void result_accept(struct broker_core *core, uint32_t t,
         return; /* a repetition or a rival: it repeats until the task is done, then gets ACK */
     core_task_dequeue(core, t);
     core_state_set(core, task, TASK_PERSISTING);
+    keep_check(core, task->class);
     task->persist_worker = event->worker;
     task->persist_attempt = event->attempt;
     task->persist_raced = raced;
@@ -915,10 +1053,31 @@ int broker_core_worker(const struct broker_core *core, uint32_t number,
     *ret = (struct broker_worker){.slots = worker->slots,
                                   .credit = worker->credit,
                                   .leases = worker->n_leases,
+                                  .has = worker->has,
+                                  .leased = core_worker_used(core, w, 0),
                                   .last_seen_ms = worker->last_seen_ms,
                                   .silent = worker->silent,
                                   .draining = worker->draining};
     return 0;
+}
+
+bool broker_core_unmet(const struct broker_core *core, uint32_t share, struct broker_unmet *ret)
+{
+    uint32_t q = core->shares[share].queues;
+    for (; q != NONE; q = core->queues[q]->next) {
+        const struct class *class = core->classes[core->queues[q]->class];
+        uint32_t n_open = 0;
+        if (!heap_top(&core->queues[q]->tasks))
+            continue;
+        for (uint32_t g = 0; g < core->n_groups; g++)
+            n_open += fits(class, core->groups[g]) ? core->groups[g]->n_open : 0;
+        uint32_t first = heap_top(&core->queues[q]->tasks)->item;
+        *ret = (struct broker_unmet){tasks_at(&core->tasks, first)->id, class->kind,
+                                     class->profile_id, class->needs};
+        if (n_open == 0)
+            return true;
+    }
+    return false;
 }
 
 int broker_core_task(const struct broker_core *core, const struct hash *id,

@@ -20,6 +20,15 @@
  * Shares (campaigns) get slot time by their weights, whatever number and length their tasks
  * have; one that had nothing to do for a while saves nothing up.
  *
+ * Needs: a worker has so much memory, so many gpus and some tags, in all. It gets only tasks
+ * whose tags it has, and never more leases at once than fit into its memory and gpus together.
+ * So that a large task does not wait for ever behind small ones: when it is its turn on a
+ * worker where it would fit alone, but not beside what runs there, the worker keeps room for
+ * it. What begins there from then on leaves as much as the large task needs, so it begins at
+ * the latest when all that ran before has ended. One worker at a time keeps room for tasks of
+ * the same needs; it is over when one of them begins anywhere. What ran out of memory without a
+ * limit of its own goes to a worker with more, if there is one.
+ *
  * A task may be held (its campaign is paused): what runs goes on, nothing of it is leased anew.
  * A worker may be drained: it keeps what it has and gets nothing new; action DRAIN tells it so.
  *
@@ -54,7 +63,7 @@ enum {
     BROKER_CREDIT_MAX = 64, /* leases in flight per worker */
     BROKER_KINDS_MAX = 32,
     BROKER_SHARES_MAX = 1024 + 1, /* campaigns, and audits */
-    BROKER_CLASSES_MAX = 1024,    /* different (kind, profile) of tasks in one run */
+    BROKER_CLASSES_MAX = 1024,    /* different (kind, profile, needs) of tasks at one time */
     BROKER_PREFETCH_MS = 200,     /* mean time per task up to which leases go out in advance */
     BROKER_PROOF = 4,      /* weight of a proof against a worker; a good result weighs -1 */
     BROKER_GUILT_MAX = 16, /* then it is drained */
@@ -80,25 +89,37 @@ enum attempt_end {
     ATTEMPT_BAD,     /* output missing or not matching: counts as a crash */
     ATTEMPT_REFUSED, /* worker cannot run it (kind, profile): retried elsewhere; the worker gets
                         no more of that kind until its next WORKER_READY */
+    ATTEMPT_MEMORY,  /* out of memory, under its limit or the machine's: counts as a crash */
     ATTEMPT_END_COUNT
 };
 const char *attempt_end_text(enum attempt_end end);
 
+/* What a task needs, or a worker has in all. Zero: nothing. */
+struct broker_needs {
+    uint64_t memory_bytes; /* at most BROKER_MEMORY_MAX */
+    uint64_t tags;         /* set of the shell's numbers */
+    uint64_t time_ms;      /* of a task: its limit, told with every lease */
+    uint32_t gpus;
+};
+#define BROKER_MEMORY_MAX (UINT64_C(1) << 60)
+
 enum broker_event_type {
-    BROKER_EVENT_TICK,        /* now_ms only */
-    BROKER_EVENT_TASK_ADD,    /* task, kind, profile_id, share, priority, held, shared, attempt
-                                 (the next one comes after it), avoid, blobs; again: the higher
-                                 priority, with its share, counts, and unless `held` it is
-                                 released */
+    BROKER_EVENT_TICK,     /* now_ms only */
+    BROKER_EVENT_TASK_ADD, /* task, kind, profile_id, needs, share, priority, held, shared,
+                              attempt (the next one comes after it), avoid, blobs; again: the
+                              higher priority, with its share, counts, the needs are those said
+                              last, from the next attempt on, and unless `held` it is released
+                            */
     BROKER_EVENT_TASK_CANCEL, /* task: no longer wanted; unknown or persisting: no effect */
     BROKER_EVENT_TASK_HOLD, /* task: no new attempt until it is released; unknown: no effect */
-    BROKER_EVENT_TASK_RELEASE, /* task: wanted again; unknown or not held: no effect */
-    BROKER_EVENT_WORKER_READY, /* worker, kinds (bit mask), profile_id, slots, credit, drained:
-                                  hello, or again (its leases are then sent again) */
-    BROKER_EVENT_WORKER_ALIVE, /* worker: heartbeat, renews all its leases */
-    BROKER_EVENT_WORKER_GONE,  /* worker: said goodbye or cannot be reached */
-    BROKER_EVENT_WORKER_DRAIN, /* worker: gets nothing new until it is GONE */
-    BROKER_EVENT_RESULT,       /* worker, task, attempt (0: of an earlier run), end */
+    BROKER_EVENT_TASK_RELEASE,    /* task: wanted again; unknown or not held: no effect */
+    BROKER_EVENT_WORKER_READY,    /* worker, kinds (bit mask), profile_id, needs (what it has),
+                                     slots, credit, drained: hello, or again (its leases are then
+                                     sent again) */
+    BROKER_EVENT_WORKER_ALIVE,    /* worker: heartbeat, renews all its leases */
+    BROKER_EVENT_WORKER_GONE,     /* worker: said goodbye or cannot be reached */
+    BROKER_EVENT_WORKER_DRAIN,    /* worker: gets nothing new until it is GONE */
+    BROKER_EVENT_RESULT,          /* worker, task, attempt (0: of an earlier run), end */
     BROKER_EVENT_RESULT_DURABLE,  /* task: what PERSIST asked for is on disk */
     BROKER_EVENT_RESULT_REJECTED, /* task: PERSIST found an output missing or another result
                                      there */
@@ -123,12 +144,13 @@ struct broker_event {
     uint32_t kind;       /* index of the task kind, 0..31 */
     uint32_t kinds;      /* bit mask of what a worker runs */
     uint32_t profile_id; /* shell's number for a profile text; 0 = any */
-    uint32_t slots;      /* tasks the worker runs at once, 1.. */
-    uint32_t host;       /* shell's number for the machine of a worker; 0: not known */
-    uint32_t credit;     /* leases the worker can hold, slots..; cut to BROKER_CREDIT_MAX */
-    uint32_t share;      /* number of the campaign, 0..BROKER_SHARES_MAX-1 */
-    int32_t priority;    /* within the share: higher first, then first come; between shares the
-                            weight: each step doubles it, from -8 to 8 */
+    struct broker_needs needs;
+    uint32_t slots;   /* tasks the worker runs at once, 1.. */
+    uint32_t host;    /* shell's number for the machine of a worker; 0: not known */
+    uint32_t credit;  /* leases the worker can hold, slots..; cut to BROKER_CREDIT_MAX */
+    uint32_t share;   /* number of the campaign, 0..BROKER_SHARES_MAX-1 */
+    int32_t priority; /* within the share: higher first, then first come; between shares the
+                         weight: each step doubles it, from -8 to 8 */
     struct broker_blob blobs[BROKER_BLOBS_MAX]; /* TASK_ADD: its largest inputs; RESULT, when
                             the end is ATTEMPT_OK: outputs, which the worker keeps */
     uint32_t avoid; /* TASK_ADD: number of a worker plus 1, which gets it only when no other
@@ -139,7 +161,7 @@ struct broker_event {
 };
 
 enum broker_action_type {
-    BROKER_ACTION_LEASE,   /* worker, task, attempt, lease_ms, again: send it */
+    BROKER_ACTION_LEASE,   /* worker, task, attempt, lease_ms, needs, again: send it */
     BROKER_ACTION_PERSIST, /* worker, task, attempt: write the result that came with the event
                             */
     BROKER_ACTION_ACK,  /* worker, task, attempt: tell it that its result is safe (or unwanted)
@@ -161,6 +183,7 @@ struct broker_action {
     uint32_t attempt;
     enum attempt_end end;
     uint64_t lease_ms;
+    struct broker_needs needs;
     bool again;     /* LEASE: a repetition of one already sent */
     bool raced;     /* LEASE: a rival of another attempt */
     uint32_t share; /* DONE: who wants it; `shared`: perhaps others too */
@@ -198,6 +221,7 @@ void broker_core_counts(const struct broker_core *core, struct broker_counts *re
 
 struct broker_worker {
     uint32_t slots, credit, leases;
+    struct broker_needs has, leased; /* leased: sum over its leases */
     uint64_t last_seen_ms;
     bool silent;   /* over lease_ms: its leases returned, it gets none */
     bool draining; /* keeps its leases, gets no more */
@@ -205,6 +229,17 @@ struct broker_worker {
 /* Errors: ERR_NOT_FOUND (never said READY, or gone). */
 int broker_core_worker(const struct broker_core *core, uint32_t worker,
                        struct broker_worker *ret, struct err *err);
+
+/* A kind of task that waits though nothing is in its way but that no worker, busy or not, has
+ * what it needs. */
+struct broker_unmet {
+    struct hash task; /* the first of them */
+    uint32_t kind, profile_id;
+    struct broker_needs needs;
+};
+/* False: every ready task of the share has a worker that could run it. */
+bool broker_core_unmet(const struct broker_core *core, uint32_t share,
+                       struct broker_unmet *ret);
 
 /* Is it in the queue, and how? Errors: ERR_NOT_FOUND. */
 enum broker_task_state {
@@ -222,11 +257,12 @@ struct broker_fit {
     uint32_t workers; /* all */
     uint32_t kind;    /* that run its kind */
     uint32_t profile; /* and have its numerics profile */
+    uint32_t able;    /* and have, in all, the memory, gpus and tags that it needs */
     uint32_t open;    /* and get new tasks: neither silent nor drained */
     bool room;        /* one of these has room for another lease */
 };
 void broker_core_fit(const struct broker_core *core, uint32_t kind, uint32_t profile_id,
-                     struct broker_fit *ret);
+                     const struct broker_needs *needs, struct broker_fit *ret);
 
 /* All about a task in the queue. */
 enum { BROKER_WHY_LEASES = 4, BROKER_WHY_BEFORE = 10000 };

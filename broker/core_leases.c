@@ -23,6 +23,7 @@ void core_lease_send(struct broker_core *core, uint32_t l, bool again)
                                            .task = tasks_at(&core->tasks, lease->task)->id,
                                            .attempt = lease->attempt,
                                            .lease_ms = core->limits.lease_ms,
+                                           .needs = lease->needs,
                                            .again = again,
                                            .raced = lease->raced});
     uint32_t doublings =
@@ -50,7 +51,8 @@ void core_lease_begin(struct broker_core *core, uint32_t t, uint32_t w)
                                      .next = l,
                                      .position = HEAP_NOWHERE,
                                      .race_position = HEAP_NOWHERE,
-                                     .raced = task->lease != NONE};
+                                     .raced = task->lease != NONE,
+                                     .needs = core->classes[task->class]->needs};
     task->lease = l;
 
     struct worker *worker = &core->workers[w];
@@ -65,8 +67,10 @@ void core_lease_begin(struct broker_core *core, uint32_t t, uint32_t w)
     }
     core_share_begin(core, &core->leases[l], has_idle_slot(worker));
     worker->n_leases++;
+    worker->used.memory_bytes += core->leases[l].needs.memory_bytes;
+    worker->used.gpus += core->leases[l].needs.gpus;
     core->counts.leases++;
-    core->counts.leases_ever++;
+    core->leases[l].number = ++core->counts.leases_ever;
     core_worker_list(core, w);
     core_race_watch(core, l);
     core_near_leased(core, t, w);
@@ -91,6 +95,9 @@ void core_lease_end(struct broker_core *core, uint32_t l)
     if (worker->leases == l)
         worker->leases = lease->next == l ? NONE : lease->next;
     worker->n_leases--;
+    if (!MUTANT(MEMORY_LEAKS))
+        worker->used.memory_bytes -= lease->needs.memory_bytes;
+    worker->used.gpus -= lease->needs.gpus;
     core->counts.leases--;
     heap_remove(&core->repeats, l);
     core_race_unwatch(core, l);

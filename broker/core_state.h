@@ -29,6 +29,7 @@ enum {
 /* One attempt in the hands of a worker. */
 struct lease {
     uint64_t begin_ms;
+    uint64_t number;       /* counted over all leases */
     uint32_t task, worker; /* slots */
     uint32_t attempt;
     uint32_t sent;       /* times */
@@ -40,6 +41,7 @@ struct lease {
     uint64_t charged;       /* so far */
     bool at_once;           /* a slot was idle when it began */
     bool raced;             /* it began as a rival of another one */
+    struct broker_needs needs;
 };
 
 struct worker {
@@ -47,11 +49,14 @@ struct worker {
     uint32_t number; /* the shell's */
     uint32_t chain;  /* next worker on the same place of by_number; or next free */
     uint32_t kinds, profile_id, slots, credit;
-    uint32_t host;             /* 0: not known */
-    uint32_t n_leases, leases; /* the oldest */
-    uint32_t group, load;      /* the ring it stands in; load NONE: in none */
-    uint32_t prev, next;       /* of that ring */
-    uint32_t position;         /* in `silences` */
+    uint32_t host;                 /* 0: not known */
+    struct broker_needs has, used; /* used: by its leases */
+    uint32_t kept;                 /* class that it keeps room for; or NONE */
+    uint64_t kept_since;           /* number of the last lease before that */
+    uint32_t n_leases, leases;     /* the oldest */
+    uint32_t group, load;          /* the ring it stands in; load NONE: in none */
+    uint32_t prev, next;           /* of that ring */
+    uint32_t position;             /* in `silences` */
     bool silent;
     bool draining; /* gets nothing new */
     bool open;     /* neither: counted in its group */
@@ -63,6 +68,7 @@ struct worker {
 struct group {
     uint64_t loads; /* bit per ring that is not empty */
     uint32_t kinds, profile_id, n_workers, n_open;
+    struct broker_needs has; /* each of them, in all */
     uint32_t rings[LOADS];
 };
 
@@ -70,9 +76,12 @@ struct group {
 struct class
 {
     uint32_t kind, profile_id;
-    uint32_t
-        avoid; /* number of a worker plus 1: it takes them only when no other can; 0: none */
-    uint32_t n_tasks;   /* a class without any that avoids somebody is used again */
+    struct broker_needs needs;
+    /* Whom they avoid: such a worker takes them only when no other can. */
+    uint32_t avoid;     /* number of a worker plus 1; 0: none */
+    uint64_t outgrown;  /* those with no more memory than that, bytes */
+    uint32_t keeper;    /* worker that keeps room for one of them; or NONE */
+    uint32_t n_tasks;   /* a class without any may be used again */
     uint64_t mean;      /* time per task, 1/MEAN_UNIT ms; UINT64_MAX before the first result */
     struct heap active; /* queues that have tasks, the share whose turn it is first */
 };
@@ -164,6 +173,12 @@ void core_worker_silence(struct broker_core *core, uint32_t w);
 void core_worker_drain(struct broker_core *core, uint32_t w);
 /* How many there are that get new tasks. */
 uint32_t core_workers_open(const struct broker_core *core);
+/* It keeps room for the class; it does not any more, if it did. */
+void core_worker_keep(struct broker_core *core, uint32_t w, uint32_t class);
+void core_worker_keep_end(struct broker_core *core, uint32_t w);
+/* What its leases with a number above `since` use. */
+struct broker_needs core_worker_used(const struct broker_core *core, uint32_t w,
+                                     uint64_t since);
 /* When to look again whether it is silent. */
 void core_worker_watch(struct broker_core *core, uint32_t w);
 /* A sign of life. */

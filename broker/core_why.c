@@ -3,7 +3,7 @@
 #include "broker/core_state.h"
 
 void broker_core_fit(const struct broker_core *core, uint32_t kind, uint32_t profile_id,
-                     struct broker_fit *ret)
+                     const struct broker_needs *needs, struct broker_fit *ret)
 {
     *ret = (struct broker_fit){.workers = core->n_workers};
     for (uint32_t g = 0; g < core->n_groups; g++) {
@@ -14,6 +14,10 @@ void broker_core_fit(const struct broker_core *core, uint32_t kind, uint32_t pro
         if (profile_id && group->profile_id != profile_id)
             continue;
         ret->profile += group->n_workers;
+        if (needs->memory_bytes > group->has.memory_bytes || needs->gpus > group->has.gpus ||
+            needs->tags & ~group->has.tags)
+            continue;
+        ret->able += group->n_workers;
         ret->open += group->n_open;
         ret->room = ret->room || group->loads;
     }
@@ -66,6 +70,6 @@ int broker_core_why(const struct broker_core *core, const struct hash *id,
     if (state == BROKER_TASK_READY)
         ret->before = count_before(core, t);
     list_leases(core, task, ret);
-    broker_core_fit(core, class->kind, class->profile_id, &ret->fit);
+    broker_core_fit(core, class->kind, class->profile_id, &class->needs, &ret->fit);
     return 0;
 }

@@ -65,12 +65,18 @@ void core_worker_list(struct broker_core *core, uint32_t w)
     first->prev = w;
 }
 
-static uint32_t group_find(struct broker_core *core, uint32_t kinds, uint32_t profile_id)
+static bool has_equal(const struct broker_needs *a, const struct broker_needs *b)
+{
+    return a->memory_bytes == b->memory_bytes && a->tags == b->tags && a->gpus == b->gpus;
+}
+
+static uint32_t group_find(struct broker_core *core, const struct worker *worker)
 {
     uint32_t g = NONE;
     for (uint32_t i = 0; i < core->n_groups; i++) {
         const struct group *group = core->groups[i];
-        if (group->n_workers && group->kinds == kinds && group->profile_id == profile_id)
+        if (group->n_workers && group->kinds == worker->kinds &&
+            group->profile_id == worker->profile_id && has_equal(&group->has, &worker->has))
             return i;
         if (!group->n_workers && g == NONE)
             g = i;
@@ -80,7 +86,8 @@ static uint32_t group_find(struct broker_core *core, uint32_t kinds, uint32_t pr
         core->groups = mem_resize(core->groups, core->n_groups, sizeof *core->groups);
         core->groups[g] = mem_new(1, sizeof **core->groups);
     }
-    *core->groups[g] = (struct group){.kinds = kinds, .profile_id = profile_id};
+    *core->groups[g] = (struct group){
+        .kinds = worker->kinds, .profile_id = worker->profile_id, .has = worker->has};
     memset(core->groups[g]->rings, 0xff, sizeof core->groups[g]->rings);
     return g;
 }
@@ -89,12 +96,13 @@ void core_worker_regroup(struct broker_core *core, uint32_t w)
 {
     struct worker *worker = &core->workers[w];
     core_worker_unlist(core, w);
+    core_worker_keep_end(core, w);
     if (worker->group != NONE) {
         core->groups[worker->group]->n_workers--;
         core->groups[worker->group]->n_open -= worker->open;
         worker->open = false;
     }
-    worker->group = group_find(core, worker->kinds, worker->profile_id);
+    worker->group = group_find(core, worker);
     core->groups[worker->group]->n_workers++;
     core_worker_list(core, w);
 }
@@ -131,6 +139,7 @@ uint32_t core_worker_new(struct broker_core *core, uint32_t number)
                                        .leases = NONE,
                                        .group = NONE,
                                        .load = NONE,
+                                       .kept = NONE,
                                        .position = HEAP_NOWHERE,
                                        .last_seen_ms = core->now_ms};
     *place = w;
@@ -158,12 +167,44 @@ void core_worker_free(struct broker_core *core, uint32_t w)
     core->n_workers--;
 }
 
+/* ---- room ---- */
+
+void core_worker_keep(struct broker_core *core, uint32_t w, uint32_t class)
+{
+    core->workers[w].kept = class;
+    core->workers[w].kept_since = core->counts.leases_ever;
+    core->classes[class]->keeper = w;
+}
+
+void core_worker_keep_end(struct broker_core *core, uint32_t w)
+{
+    struct worker *worker = &core->workers[w];
+    if (worker->kept != NONE)
+        core->classes[worker->kept]->keeper = NONE;
+    worker->kept = NONE;
+}
+
+struct broker_needs core_worker_used(const struct broker_core *core, uint32_t w, uint64_t since)
+{
+    const struct worker *worker = &core->workers[w];
+    struct broker_needs used = {0};
+    uint32_t l = worker->leases;
+    for (uint32_t i = 0; i < worker->n_leases; i++, l = core->leases[l].next) {
+        if (core->leases[l].number <= since)
+            continue;
+        used.memory_bytes += core->leases[l].needs.memory_bytes;
+        used.gpus += core->leases[l].needs.gpus;
+    }
+    return used;
+}
+
 /* ---- silence ---- */
 
 void core_worker_silence(struct broker_core *core, uint32_t w)
 {
     core->workers[w].silent = true;
     core_worker_unlist(core, w);
+    core_worker_keep_end(core, w);
     tally(core, w);
 }
 
@@ -171,6 +212,7 @@ void core_worker_drain(struct broker_core *core, uint32_t w)
 {
     core->workers[w].draining = true;
     core_worker_unlist(core, w);
+    core_worker_keep_end(core, w);
     tally(core, w);
 }
 

@@ -48,7 +48,9 @@ static void do_lease(struct shell *shell, const struct broker_action *action,
                                         .task = action->task,
                                         .attempt = action->attempt,
                                         .duration_ms = action->lease_ms,
-                                        .action = buf_span(&bytes)}};
+                                        .action = buf_span(&bytes),
+                                        .memory = action->needs.memory_bytes,
+                                        .time_ms = action->needs.time_ms}};
     send_to(shell, action->worker, &message);
     if (!action->again)
         record_lease(shell, action, worker_name(shell, action->worker));
@@ -309,5 +311,31 @@ int shell_profile(struct shell *shell, const char *text, uint32_t *ret_id, struc
         mem_resize(shell->profiles, shell->n_profiles + 1u, sizeof *shell->profiles);
     (void)snprintf(shell->profiles[shell->n_profiles], PROFILE_SIZE, "%s", text);
     *ret_id = ++shell->n_profiles;
+    return 0;
+}
+
+static int tag_number(struct shell *shell, const char *tag, uint32_t *ret, struct err *err)
+{
+    for (*ret = 0; *ret < shell->n_tags; ++*ret)
+        if (!strcmp(shell->tags[*ret], tag))
+            return 0;
+    if (shell->n_tags == TAGS_MAX)
+        return err_set(err, ERR_FULL, "more than %d different tags", TAGS_MAX);
+    memcpy(shell->tags[shell->n_tags++], tag, TAG_SIZE);
+    return 0;
+}
+
+int shell_tags(struct shell *shell, const char *list, uint64_t *ret_set, struct err *err)
+{
+    char tag[TAG_SIZE] = "";
+    uint64_t set = 0;
+    while (tags_next(&list, tag)) {
+        uint32_t number;
+        int rc = tag_number(shell, tag, &number, err);
+        if (rc)
+            return rc;
+        set |= UINT64_C(1) << number;
+    }
+    *ret_set = set;
     return 0;
 }

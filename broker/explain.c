@@ -63,9 +63,9 @@ static json_t *crashes_json(const struct shell *shell, const struct broker_why *
 /* How many workers are left after each condition; one that comes has its row here. */
 static json_t *fit_json(const struct broker_fit *fit)
 {
-    return json_pack("{s:I,s:I,s:I,s:I,s:b}", "workers", (json_int_t)fit->workers, "kind",
-                     (json_int_t)fit->kind, "profile", (json_int_t)fit->profile, "open",
-                     (json_int_t)fit->open, "room", fit->room);
+    return json_pack("{s:I,s:I,s:I,s:I,s:I,s:b}", "workers", (json_int_t)fit->workers, "kind",
+                     (json_int_t)fit->kind, "profile", (json_int_t)fit->profile, "able",
+                     (json_int_t)fit->able, "open", (json_int_t)fit->open, "room", fit->room);
 }
 
 static void add_queue(const struct shell *shell, const struct broker_why *why, json_t *root)

@@ -3,6 +3,7 @@
 #ifndef WYCKMILL_BROKER_PEERS_H
 #define WYCKMILL_BROKER_PEERS_H
 
+#include "broker/core.h"
 #include "common/span.h"
 #include "keys/allowed.h"
 
@@ -19,13 +20,15 @@ enum {
 struct peer {
     uint8_t id[PEER_ID_SIZE_MAX];
     uint8_t id_size;
-    bool barred;                  /* was told that its key is not allowed any more */
-    bool hello;                   /* said HELLO; the fields down to `credit` are from there */
+    bool barred; /* was told that its key is not allowed any more */
+    bool hello;  /* said HELLO; the fields down to `tags_text` are from there */
     char user[ALLOWED_NAME_SIZE]; /* name of its key; "" without keys */
     char name[PEER_NAME_SIZE], kinds_text[PEER_NAME_SIZE];
     bool drained; /* was told to leave */
     uint64_t boot;
     uint32_t kinds, profile_id, slots, credit;
+    struct broker_needs has; /* in all */
+    char tags_text[PEER_NAME_SIZE];
     uint32_t worker; /* its number in the core; 0: none */
     uint32_t complaints;
     uint64_t last_ms;                                /* heard */

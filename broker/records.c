@@ -68,7 +68,7 @@ void record_attempt(struct shell *shell, const struct hash *task, uint32_t attem
     struct buf event = {0};
     struct pack pack;
     pack_init(&pack, &event);
-    pack_map(&pack, outcome ? 11 : 7);
+    pack_map(&pack, outcome ? 12 : 7);
     key_u64(&pack, "attempt", attempt);
     if (outcome)
         key_u64(&pack, "cpu_us", outcome->cpu_us);
@@ -79,6 +79,7 @@ void record_attempt(struct shell *shell, const struct hash *task, uint32_t attem
         pack_key(&pack, "log");
         pack_bytes(&pack, outcome->log);
         key_text(&pack, "message", outcome->message.text);
+        key_u64(&pack, "peak_bytes", outcome->peak_bytes);
     }
     key_hash(&pack, "task", task);
     key_u64(&pack, "time", shell_unix_ms(shell));

@@ -149,6 +149,7 @@ static int hold(struct shell *shell, struct action *action, struct broker_event 
     add.shared = true; /* who asks while it waits is not noted */
     *held = (struct held){.add = add, .action = *action};
     *action = (struct action){0};
+    held->add.needs = campaigns_needs(shell, &held->add);
     int rc = shell_profile(shell, held->action.profile, &held->add.profile_id, err);
     return rc == 0 ? look_at_inputs(shell, held, err) : rc;
 }

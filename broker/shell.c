@@ -149,6 +149,7 @@ static void worker_ready(struct shell *shell, struct peer *peer)
                                  .kinds = peer->kinds,
                                  .profile_id = peer->profile_id,
                                  .host = host_of(peer->name),
+                                 .needs = peer->has,
                                  .slots = peer->slots,
                                  .credit = peer->credit,
                                  .drained = peer->drained};
@@ -172,12 +173,27 @@ static void worker_gone(struct shell *shell, struct peer *peer, const char *how)
     peers_number(shell->peers, peer, 0);
 }
 
+/* What the worker has for its tasks. */
+static int read_offer(struct shell *shell, const struct message_hello *hello,
+                      struct broker_needs *ret, struct err *err)
+{
+    char tags[NEEDS_TAGS_SIZE] = "";
+    int rc = hello->tags.text[0] ? tags_parse(hello->tags.text, ',', tags, err) : 0;
+    *ret = (struct broker_needs){
+        .gpus = hello->gpus,
+        .memory_bytes = hello->memory < BROKER_MEMORY_MAX ? hello->memory : BROKER_MEMORY_MAX};
+    if (rc == 0)
+        rc = shell_tags(shell, tags, &ret->tags, err);
+    return rc ? err_context(err, rc, "HELLO") : 0;
+}
+
 static void on_hello(struct shell *shell, struct span id, const struct message *message)
 {
     const struct message_hello *hello = &message->hello;
     char name[ALLOWED_NAME_SIZE + MESSAGE_TEXT_SIZE];
     struct err err;
     uint32_t profile_id;
+    struct broker_needs has;
     if (hello->slots == 0 || hello->credit < hello->slots) {
         complain(shell, shell->control_out, id, "HELLO offers no slot, or less credit");
         return;
@@ -185,6 +201,10 @@ static void on_hello(struct shell *shell, struct span id, const struct message *
     if (strlen(hello->profile.text) >= PROFILE_SIZE ||
         shell_profile(shell, hello->profile.text, &profile_id, &err)) {
         complain(shell, shell->control_out, id, "HELLO's numerics profile is not taken");
+        return;
+    }
+    if (read_offer(shell, hello, &has, &err)) {
+        complain(shell, shell->control_out, id, err.text);
         return;
     }
     struct peer *peer = peers_add(shell->peers, id, shell->now_ms);
@@ -204,6 +224,8 @@ static void on_hello(struct shell *shell, struct span id, const struct message *
     peer->boot = hello->boot;
     peer->kinds = parse_kinds(hello->kinds.text);
     peer->profile_id = profile_id;
+    peer->has = has;
+    copy_name(peer->tags_text, sizeof peer->tags_text, hello->tags.text);
     peer->slots = hello->slots;
     peer->credit = hello->credit;
     peer->last_ms = peer->probed_ms = shell->now_ms;

@@ -21,6 +21,7 @@ enum {
     CAMPAIGNS_MAX = 1024,
     AUDIT_SHARE = CAMPAIGNS_MAX, /* of the core; campaigns have those before */
     PROFILES_MAX = 1024,
+    TAGS_MAX = 64,                /* different ones in a broker run: a set is a word */
     BROKER_COMMIT_MS = 200,       /* longest wait of what nobody waits for */
     PLAN_ACTIONS_PER_ROUND = 128, /* planned or found in the cache; then the sockets' turn */
     PLAN_UNCOMMITTED_MAX = 256, /* each costs a page of the index; no commit shall take long */
@@ -41,6 +42,7 @@ struct campaign_run {
     bool endless; /* its rounds have no limit: the account has a mark */
     bool unsaved; /* the account has changed since the last commit */
     int32_t priority;
+    struct broker_needs needs[KIND_COUNT]; /* of its tasks, by kind */
     uint64_t executed, cached; /* results fed: made in this broker run, found in the store */
     bool hungry;               /* may have actions to hand out */
     bool over;                 /* its end was logged */
@@ -87,6 +89,8 @@ struct shell {
     uint32_t worker_next;           /* number for the next worker */
     char (*profiles)[PROFILE_SIZE]; /* by profile id - 1 */
     uint32_t n_profiles;
+    char tags[TAGS_MAX][TAG_SIZE]; /* by number */
+    uint32_t n_tags;
     struct uploads *uploads;
     struct submissions *submissions;
     struct wills *wills;
@@ -157,6 +161,8 @@ int shell_step(struct shell *shell, struct broker_event event, const struct repo
 void shell_durable(struct shell *shell);
 /* The core's number for a profile text; 0 for the empty one. Errors: ERR_FULL. */
 int shell_profile(struct shell *shell, const char *text, uint32_t *ret_id, struct err *err);
+/* The set of a list of tags (proto/needs.h). Errors: ERR_FULL. */
+int shell_tags(struct shell *shell, const char *list, uint64_t *ret_set, struct err *err);
 
 /* ---- campaigns.c ---- */
 /* Begin the campaign, in the place of one with the same name. Errors: ERR_CONFIG, ERR_FULL. */
@@ -189,6 +195,9 @@ void campaigns_done(struct shell *shell);
 /* Has some plan more to hand out, or to be fed from the store? */
 bool campaigns_replaying(const struct shell *shell);
 bool campaigns_has(const struct shell *shell, const char *name, const struct hash *id);
+/* What a task of the kind needs: the most of what its share says and of what all the campaigns
+ * say that want it. */
+struct broker_needs campaigns_needs(const struct shell *shell, const struct broker_event *add);
 
 /* ---- submit.c: campaigns on their way in ---- */
 struct submissions *submissions_new(void);

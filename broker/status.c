@@ -2,6 +2,8 @@
 #include "broker/shell.h"
 
 #include "common/cleanup.h"
+#include "common/mem.h"
+#include "proto/kinds.h"
 
 #include <jansson.h>
 #include <stdio.h>
@@ -53,11 +55,13 @@ static json_t *worker_json(const struct shell *shell, const struct peer *peer,
                            const struct broker_worker *worker)
 {
     uint64_t silence_ms = shell->now_ms - worker->last_seen_ms;
-    return json_pack("{s:o,s:o,s:o,s:o,s:o,s:f,s:b}", "name", text(peer->name), "key",
-                     peer->user[0] ? text(peer->user) : json_null(), "kinds",
+    return json_pack("{s:o,s:o,s:o,s:o,s:o,s:f,s:b,s:o,s:o,s:o,s:o}", "name", text(peer->name),
+                     "key", peer->user[0] ? text(peer->user) : json_null(), "kinds",
                      text(peer->kinds_text), "slots", integer(peer->slots), "leases",
                      integer(worker->leases), "last_seen_s", (double)silence_ms / 1000,
-                     "drained", worker->draining);
+                     "drained", worker->draining, "memory", integer(worker->has.memory_bytes),
+                     "memory_leased", integer(worker->leased.memory_bytes), "gpus",
+                     integer(worker->has.gpus), "tags", text(peer->tags_text));
 }
 
 static json_t *workers_json(const struct shell *shell)
@@ -76,29 +80,121 @@ static json_t *hours_or_null(bool timed, const struct planner_status *status)
     return timed ? json_real((double)status->slot_us / 3600e6) : json_null();
 }
 
-static json_t *campaign_json(const struct campaign_run *run)
+/* ---- what a campaign waits for ---- */
+
+/* Does it get new tasks, and run the kind? */
+static bool is_open(const struct shell *shell, const struct peer *peer,
+                    const struct broker_unmet *unmet)
+{
+    struct broker_worker worker;
+    return peer->worker && peer->kinds >> unmet->kind & 1 &&
+           broker_core_worker(shell->core, peer->worker, &worker, NULL) == 0 &&
+           !worker.silent && !worker.draining;
+}
+
+/* Has any of them these? `profile_id` 0: whatever its profile. */
+static bool is_offered(const struct shell *shell, const struct broker_unmet *unmet,
+                       uint32_t profile_id, struct broker_needs needs)
+{
+    for (struct peer *peer = NULL; (peer = peers_next(shell->peers, peer));)
+        if (is_open(shell, peer, unmet) && (!profile_id || peer->profile_id == profile_id) &&
+            !(needs.tags & ~peer->has.tags) && peer->has.memory_bytes >= needs.memory_bytes &&
+            peer->has.gpus >= needs.gpus)
+            return true;
+    return false;
+}
+
+/* The first tag that no worker has; NULL. */
+static const char *missing_tag(const struct shell *shell, const struct broker_unmet *unmet)
+{
+    for (uint32_t t = 0; t < shell->n_tags; t++) {
+        uint64_t tag = unmet->needs.tags & UINT64_C(1) << t;
+        if (tag && !is_offered(shell, unmet, 0, (struct broker_needs){.tags = tag}))
+            return shell->tags[t];
+    }
+    return NULL;
+}
+
+/* By share, what no worker has. */
+struct unmet_list {
+    struct broker_unmet items[CAMPAIGNS_MAX];
+    uint32_t n;
+};
+
+static struct unmet_list *unmet_list_new(const struct shell *shell)
+{
+    struct unmet_list *list = mem_new(1, sizeof *list);
+    for (uint32_t i = 0; i < shell->n_campaigns; i++)
+        list->n += broker_core_unmet(shell->core, i, &list->items[list->n]);
+    return list;
+}
+
+/* A task that several campaigns want stands in the share of one of them. */
+static const struct broker_unmet *find_unmet(const struct unmet_list *list,
+                                             const struct campaign_run *run)
+{
+    for (uint32_t i = 0; run->will == WILL_RUN && i < list->n; i++)
+        if (planner_wants(run->planner, &list->items[i].task))
+            return &list->items[i];
+    return NULL;
+}
+
+/* Why the tasks of the campaign that could begin do not; "": nothing is in their way but that
+ * others run. */
+static void say_waits(const struct shell *shell, const struct broker_unmet *unmet, char *ret,
+                      size_t size)
+{
+    ret[0] = '\0';
+    if (!unmet)
+        return;
+    const struct broker_needs *needs = &unmet->needs;
+    const char *kind = kinds[unmet->kind].name, *tag = missing_tag(shell, unmet);
+    char text[32];
+    if (!is_offered(shell, unmet, 0, (struct broker_needs){0}))
+        (void)snprintf(ret, size, "no worker runs %s", kind);
+    else if (!is_offered(shell, unmet, unmet->profile_id, (struct broker_needs){0}))
+        (void)snprintf(ret, size, "%s: no worker has the numerics profile '%s'", kind,
+                       shell->profiles[unmet->profile_id - 1]);
+    else if (tag)
+        (void)snprintf(ret, size, "%s: no worker has tag %s", kind, tag);
+    else if (!is_offered(shell, unmet, 0,
+                         (struct broker_needs){.memory_bytes = needs->memory_bytes}))
+        (void)snprintf(ret, size, "%s: no worker has %s", kind,
+                       bytes_text(needs->memory_bytes, text, sizeof text));
+    else if (!is_offered(shell, unmet, 0, (struct broker_needs){.gpus = needs->gpus}))
+        (void)snprintf(ret, size, "%s: no worker has %u gpus", kind, needs->gpus);
+    else
+        (void)snprintf(ret, size, "%s: no worker has all that it needs at once", kind);
+}
+
+static json_t *campaign_json(const struct shell *shell, const struct unmet_list *list,
+                             const struct campaign_run *run)
 {
     struct planner_status status;
-    char hex[HASH_HEX_SIZE];
+    char hex[HASH_HEX_SIZE], waits[SENTENCE_SIZE];
+    say_waits(shell, find_unmet(list, run), waits, sizeof waits);
     planner_status(run->planner, &status);
     return json_pack(
-        "{s:s,s:s,s:s,s:s,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o}", "name", run->name,
+        "{s:s,s:s,s:s,s:s,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o}", "name", run->name,
         "id", hash_hex(&run->id, hex), "state", campaigns_state_text(run), "stage",
         status.stage, "planned", integer(status.planned), "finished", integer(status.finished),
         "failed", integer(status.failed), "executed", integer(run->executed), "cached",
         integer(run->cached), "rounds", integer(status.rounds), "bytes", integer(status.bytes),
         "slot_hours", hours_or_null(run->timed, &status), "candidates",
         hash_or_null(&status.candidates), "dataset", hash_or_null(&status.dataset), "rejects",
-        hash_or_null(&status.rejects), "note", text(status.note));
+        hash_or_null(&status.rejects), "note", text(status.note),
+        "waits", text(waits));
 }
 
 static json_t *campaigns_json(const struct shell *shell, const struct hash *campaign)
 {
     static const struct hash all;
     json_t *array = json_array();
+    cleanup(free_ptr) struct unmet_list *list = unmet_list_new(shell);
     for (uint32_t i = 0; i < shell->n_campaigns; i++)
         if (hash_equal(campaign, &all) || hash_equal(campaign, &shell->campaigns[i].id))
-            (void)json_array_append_new(array, campaign_json(&shell->campaigns[i]));
+            (void)json_array_append_new(array,
+                                        campaign_json(shell, list, &shell->campaigns[i]));
     return array;
 }
 

@@ -37,6 +37,7 @@ struct task {
     int32_t priority;
     uint8_t state; /* enum task_state */
     uint8_t crashes;
+    uint8_t blameless;             /* bit per crash: nothing was wrong with the worker */
     uint32_t crashed_on[3];        /* numbers of workers, as many as crashes; the last ones */
     uint32_t blobs[TASK_BLOBS];    /* keys of its largest inputs */
     uint8_t blob_log2[TASK_BLOBS]; /* of their bytes; 0: none */

@@ -142,11 +142,13 @@ static void read_status(struct run *run, const char *json, size_t size, char sta
     const char *stage = json_string_value(json_object_get(campaign, "stage"));
     long long finished = json_integer_value(json_object_get(campaign, "finished"));
     long long planned = json_integer_value(json_object_get(campaign, "planned"));
+    const char *waits = json_string_value(json_object_get(campaign, "waits"));
     char line[160];
     (void)snprintf(state, 16, "%s", text ? text : "");
-    (void)snprintf(line, sizeof line, "%s: %lld of %lld tasks known so far, %zu workers",
+    (void)snprintf(line, sizeof line, "%s: %lld of %lld tasks known so far, %zu workers%s%.90s",
                    stage ? stage : "start", finished, planned,
-                   json_array_size(json_object_get(root, "workers")));
+                   json_array_size(json_object_get(root, "workers")),
+                   waits && waits[0] ? "; waits: " : "", waits ? waits : "");
     cli_progress(&run->progress, planned ? (double)finished / (double)planned : -1, line);
     json_decref(root);
 }

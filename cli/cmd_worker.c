@@ -20,6 +20,9 @@ enum {
     KEY_CACHE_SIZE,
     KEY_TASK_TIME,
     KEY_KEYS,
+    KEY_MEMORY,
+    KEY_GPUS,
+    KEY_TAGS,
 };
 
 static int stop_pipe[2] = {-1, -1};
@@ -67,6 +70,7 @@ static double parse_number(const char *option, const char *text, double min, dou
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
     struct worker_options *options = state->input;
+    struct err err = {0};
     switch (key) {
     case 'c':
         options->connect = arg;
@@ -91,6 +95,17 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         options->time_ms =
             (uint64_t)(1000 * parse_number("--task-time", arg, 0.001, 1e7, state));
         return 0;
+    case KEY_MEMORY:
+        if (bytes_parse(arg, &options->memory_bytes, &err))
+            argp_error(state, "--memory: %s; %s", err.text, err.hint);
+        return 0;
+    case KEY_GPUS:
+        options->gpus = (uint32_t)parse_number("--gpus", arg, 0, NEEDS_GPUS_MAX, state);
+        return 0;
+    case KEY_TAGS:
+        if (tags_parse(arg, ',', options->tags, &err))
+            argp_error(state, "--%s", err.text);
+        return 0;
     case ARGP_KEY_ARG:
         argp_error(state, "'%s' is one word too many", arg);
         return 0;
@@ -109,6 +124,12 @@ int cmd_worker(int argc, char **argv)
         {"connect", 'c', "ADDR", 0, "the broker, tcp://HOST:PORT or ipc://PATH", 0},
         CLI_KEYS_OPTION(KEY_KEYS),
         {"slots", 's', "N", 0, "tasks at once (default: one per core)", 0},
+        {"memory", KEY_MEMORY, "SIZE", 0,
+         "for all tasks together, as in \"64 GiB\" (default: that of the machine, or of the "
+         "control group)",
+         0},
+        {"gpus", KEY_GPUS, "N", 0, "that tasks may ask for (default: 0)", 0},
+        {"tags", KEY_TAGS, "A,B", 0, "that tasks may ask for (default: none)", 0},
         {"kinds", KEY_KINDS, "A,B", 0, "run only these kinds of tasks (default: all)", 0},
         {"cache", KEY_CACHE, "DIR", 0,
          "keep objects here (default: $XDG_CACHE_HOME/wyckmill or ~/.cache/wyckmill)", 0},

@@ -13,13 +13,14 @@
 #include <math.h>
 #include <string.h>
 
-enum kind {
+enum key_kind {
     KIND_NAME,
     KIND_U32,
     KIND_U64,
     KIND_I32,
     KIND_F64,
     KIND_BOOL,
+    KIND_NEEDS,
     KIND_DATA,
     KIND_TARGETS,
     KIND_ELEMENTS,
@@ -28,7 +29,7 @@ enum kind {
 
 struct key {
     const char *name;
-    enum kind kind;
+    enum key_kind kind;
     size_t offset; /* in struct campaign; unused for lists */
     double min, max;
     const char *unit, *help;
@@ -48,6 +49,10 @@ struct key {
     {#net ".warmup",        KIND_U32, AT(net.warmup),        0, 1e7,  "", "steps of rising learning rate"}, \
     {#net ".weight_decay",  KIND_F64, AT(net.weight_decay),  0, 10,   "", "AdamW"}, \
     {#net ".ema",           KIND_F64, AT(net.ema),           0, 0.999999, "", "decay of the averaged weights, 0 = off"}
+
+/* A row per task kind. */
+#define NEEDS_KEY(identifier, name, revision, floats)                                          \
+    {"resources." name, KIND_NEEDS, AT(needs[KIND_##identifier]), 0, 0, "", "what such tasks need: \"memory=4 GiB, time=2 h, gpus=1, tags=gpu+big\""},
 
 /* Keys of one mapping stand together. */
 static const struct key keys[] = {
@@ -79,12 +84,13 @@ static const struct key keys[] = {
     {"budget.bytes",        KIND_U64, AT(budget_bytes),   0, 0, "", "bytes of results at most, 0 = no limit"},
     {"realize.random_starts",   KIND_U32, AT(random_starts),   0, 1000, "", "per sample without a template"},
     {"realize.relax_steps_max", KIND_U32, AT(relax_steps_max), 0, 1e5, "", "L-BFGS iterations"},
+    KIND_LIST(NEEDS_KEY)
 };
 /* clang-format on */
 
 enum { KEYS = sizeof keys / sizeof keys[0] };
 
-static bool kind_is_list(enum kind kind)
+static bool kind_is_list(enum key_kind kind)
 {
     return kind >= KIND_DATA;
 }
@@ -175,6 +181,9 @@ static int set_scalar(const struct key *key, const char *text, struct campaign *
         return set_f64(key, text, (double *)(void *)field, err);
     case KIND_BOOL:
         return set_bool(key, text, (bool *)field, err);
+    case KIND_NEEDS:
+        rc = needs_parse(text, (struct needs *)(void *)field, err);
+        return rc ? err_context(err, rc, "%s", key->name) : 0;
     case KIND_U32:
         rc = set_whole(key, text, &whole, err);
         if (!rc)
@@ -337,7 +346,7 @@ static int add_target(struct campaign_file *file, const char *text, struct err *
 
 /* ---- one key ---- */
 
-static void clear_list(struct campaign_file *file, enum kind kind)
+static void clear_list(struct campaign_file *file, enum key_kind kind)
 {
     if (kind == KIND_ELEMENTS)
         file->campaign.n_elements = 0;
@@ -349,7 +358,7 @@ static void clear_list(struct campaign_file *file, enum kind kind)
         free(file->data[file->n_data - 1]);
 }
 
-static int add_item(struct campaign_file *file, enum kind kind, const char *text,
+static int add_item(struct campaign_file *file, enum key_kind kind, const char *text,
                     struct err *err)
 {
     return kind == KIND_DATA       ? add_data(file, text, err)
@@ -377,7 +386,7 @@ static int set_from_yaml(const struct config_yaml *yaml, uint32_t k, struct camp
 }
 
 /* "a, b" or "[a, b]"; an empty text is an empty list. */
-static int set_list(struct campaign_file *file, enum kind kind, const char *text,
+static int set_list(struct campaign_file *file, enum key_kind kind, const char *text,
                     struct err *err)
 {
     cleanup(free_ptr) char *copy = mem_text(text);

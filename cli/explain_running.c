@@ -46,10 +46,15 @@ static void tell_no_worker(json_t *answer, const json_t *live, const struct acti
                      "It is ready, but none of the %lld workers that run '%s' has its numerics "
                      "profile, %s.",
                      number(fit, "kind"), action->kind, action->profile);
+    else if (!number(fit, "able"))
+        explain_tell(answer,
+                     "It is ready, but none of the %lld workers that run '%s' has the memory, "
+                     "gpus and tags that it needs; `wyckmill status` says what is missing.",
+                     number(fit, "profile"), action->kind);
     else if (!number(fit, "open"))
         explain_tell(answer,
                      "It is ready, but all %lld workers that could run it are silent or leave.",
-                     number(fit, "profile"));
+                     number(fit, "able"));
     else if (json_is_true(json_object_get(fit, "room")))
         explain_tell(answer, "It is ready; %lld workers can run it, and one has room.",
                      number(fit, "open"));

@@ -139,10 +139,11 @@ void status_show(const json_t *root, FILE *out)
                 text(row, "name"), number(row, "slots"), number(row, "leases"),
                 json_number_value(json_object_get(row, "last_seen_s")),
                 json_is_true(json_object_get(row, "drained")) ? ", drained" : "");
-    json_array_foreach(json_object_get(root, "campaigns"), i, row)(void) fprintf(
-        out, "campaign %-20s %-8s %-10s %lld of %lld tasks, %lld failed %s\n",
-        text(row, "name"), text(row, "state"), text(row, "stage"), number(row, "finished"),
-        number(row, "planned"), number(row, "failed"), text(row, "note"));
+    json_array_foreach(json_object_get(root, "campaigns"), i, row)(void)
+        fprintf(out, "campaign %-20s %-8s %-10s %lld of %lld tasks, %lld failed %s%s%s\n",
+                text(row, "name"), text(row, "state"), text(row, "stage"),
+                number(row, "finished"), number(row, "planned"), number(row, "failed"),
+                text(row, "note"), text(row, "waits")[0] ? "waits: " : "", text(row, "waits"));
 }
 
 /* ---- for Prometheus ---- */
@@ -229,6 +230,8 @@ static void print_broker_metrics(const json_t *root, FILE *out)
 void status_show_prometheus(const json_t *root, FILE *out)
 {
     static const char *const slots[] = {"slots", NULL}, *const leases[] = {"leases", NULL};
+    static const char *const memory[] = {"memory", NULL}, *const leased[] = {"memory_leased",
+                                                                             NULL};
     static const char *const silence[] = {"last_seen_s", NULL};
     static const char *const planned[] = {"planned", "finished", "failed", NULL};
     static const char *const results[] = {"executed", "cached", NULL};
@@ -240,6 +243,10 @@ void status_show_prometheus(const json_t *root, FILE *out)
     print_samples(out, "worker_slots", workers, "worker", NULL, slots);
     metric(out, "worker_leases", "gauge", "Tasks in its hands.");
     print_samples(out, "worker_leases", workers, "worker", NULL, leases);
+    metric(out, "worker_memory_bytes", "gauge", "For all its tasks together.");
+    print_samples(out, "worker_memory_bytes", workers, "worker", NULL, memory);
+    metric(out, "worker_memory_leased_bytes", "gauge", "That its tasks have asked for.");
+    print_samples(out, "worker_memory_leased_bytes", workers, "worker", NULL, leased);
     metric(out, "worker_silence_seconds", "gauge", "Since its last sign of life.");
     print_samples(out, "worker_silence_seconds", workers, "worker", NULL, silence);
     metric(out, "campaign_tasks", "gauge", "Tasks of the campaign as far as known.");

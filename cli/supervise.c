@@ -6,6 +6,7 @@
 #include "common/file.h"
 #include "common/hash.h"
 #include "common/mem.h"
+#include "workers/runtime/machine.h"
 #include "workers/runtime/spawn.h"
 
 #include <errno.h>
@@ -19,7 +20,7 @@
 #include <time.h>
 
 enum {
-    ARGUMENTS_MAX = 10,
+    ARGUMENTS_MAX = 12,
     PATH_BYTES_MAX = 4096,
     QUICK_MS = 3000,     /* a life shorter than this is a failure to start */
     QUICK_LIVES_MAX = 6, /* so many in a row: give up */
@@ -39,7 +40,8 @@ struct child {
 struct supervisor {
     int lock; /* on STORE/run.lock, as long as we live */
     char *store, *address, *keys;
-    uint32_t n; /* children; [0] is the broker */
+    char memory[32]; /* of each worker: its part of the machine's */
+    uint32_t n;      /* children; [0] is the broker */
     struct child *children;
 };
 
@@ -129,8 +131,9 @@ static void set_child(struct supervisor *supervisor, uint32_t i, const char *fol
     const char *broker[] = {
         "wyckmill",          "broker", "--store", supervisor->store, "--listen",
         supervisor->address, NULL};
-    const char *worker[] = {"wyckmill", "worker", "--connect", supervisor->address,
-                            "--slots",  "1",      NULL};
+    const char *worker[] = {"wyckmill",          "worker",           "--connect",
+                            supervisor->address, "--slots",          "1",
+                            "--memory",          supervisor->memory, NULL};
     size_t n = i == 0 ? sizeof broker / sizeof *broker : sizeof worker / sizeof *worker;
     if (i == 0)
         (void)snprintf(child->name, sizeof child->name, "broker");
@@ -207,6 +210,8 @@ int supervisor_start(const struct supervisor_options *options,
     supervisor->address = mem_text(options->address);
     supervisor->keys = mem_text(options->keys);
     supervisor->n = options->workers + 1;
+    (void)snprintf(supervisor->memory, sizeof supervisor->memory, "%llu bytes",
+                   (unsigned long long)(machine_memory_bytes() / options->workers));
     supervisor->children = mem_new(supervisor->n, sizeof *supervisor->children);
     for (uint32_t i = 0; i < supervisor->n; i++)
         set_child(supervisor, i, folder, options->insecure);

@@ -4,13 +4,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static void *check(void *pointer, size_t count, size_t size)
 {
     if (!pointer) {
         (void)fprintf(stderr, "wyckmill: out of memory asking for %zu x %zu bytes\n", count,
                       size);
-        abort();
+        _exit(MEM_EXIT_STATUS); /* what exit would do may need memory */
     }
     return pointer;
 }

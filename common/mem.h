@@ -6,6 +6,9 @@
 
 #include <stddef.h>
 
+/* Exit status of a process that got no memory. */
+enum { MEM_EXIT_STATUS = 86 };
+
 /* `count` zeroed elements of `size` bytes. Never NULL (also for count 0). Caller frees. */
 void *mem_new(size_t count, size_t size);
 

@@ -1,7 +1,7 @@
-/* Bugs on purpose, for the simulator alone (build/sim --mutants): real bugs of job systems, each
- * put back at the place where it would stand in ours. The simulator must notice every one of
- * them; one that it does not notice is a hole in its faults or its checks. Other programs are
- * built without WYCKMILL_MUTANTS, and there MUTANT(...) is the constant 0. */
+/* Bugs on purpose, for the simulator alone (build/sim --mutants): real bugs of job systems,
+ * each put back at the place where it would stand in ours. The simulator must notice every one
+ * of them; one that it does not notice is a hole in its faults or its checks. Other programs
+ * are built without WYCKMILL_MUTANTS, and there MUTANT(...) is the constant 0. */
 #ifndef WYCKMILL_COMMON_MUTANT_H
 #define WYCKMILL_COMMON_MUTANT_H
 
@@ -50,7 +50,10 @@
     X(MARK_AHEAD, "a mark counts a round that only begins", "our own rule: a mark is what a replay would give") \
     X(PAID_LATER, "what a result cost is committed after it", "our own rule: a budget is a promise") \
     X(AUDIT_BLIND, "an audit compares nothing", "our own rule: a recomputation is a proof") \
-    X(AUDIT_OLD_RESULT, "a result from before the audit counts as its recomputation", "our own rule: a recomputation is a proof")
+    X(AUDIT_OLD_RESULT, "a result from before the audit counts as its recomputation", "our own rule: a recomputation is a proof") \
+    X(MEMORY_OVERCOMMITTED, "a worker gets more tasks than fit into its memory", "Dask: all workers killed for memory") \
+    X(TAGS_IGNORED, "a task goes to a worker without the tags that it needs", "our own rule: needs are met") \
+    X(MEMORY_LEAKS, "the memory of a lease that ended stays taken", "our own rule: what ended is free again")
 /* clang-format on */
 
 enum mutant {
@@ -58,7 +61,7 @@ enum mutant {
 #define X(name, what, seen) MUTANT_##name,
     MUTANT_LIST(X)
 #undef X
-    MUTANT_COUNT
+        MUTANT_COUNT
 };
 
 #ifdef WYCKMILL_MUTANTS

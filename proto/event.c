@@ -2,6 +2,7 @@
 #include "proto/event.h"
 
 #include "common/cleanup.h"
+#include "proto/needs.h"
 #include "proto/value.h"
 
 #include <stdio.h>
@@ -81,7 +82,7 @@ static void print_plain(const char *text, struct buf *out)
 static void print_task(struct value map, struct buf *out)
 {
     struct hash task;
-    char hex[HASH_HEX_SIZE], words[TEXT_SIZE];
+    char hex[HASH_HEX_SIZE], words[TEXT_SIZE], peak[32];
     if (value_hash(value_get(map, "task"), "task", &task, NULL))
         return;
     buf_print(out, " %.16s", hash_hex(&task, hex));
@@ -93,6 +94,8 @@ static void print_task(struct value map, struct buf *out)
         buf_print(out, "race");
     if (value_present(value_get(map, "wall_us")))
         buf_print(out, " after %.3f s", (double)number(map, "wall_us") * 1e-6);
+    if (number(map, "peak_bytes"))
+        buf_print(out, ", %s", bytes_text(number(map, "peak_bytes"), peak, sizeof peak));
 }
 
 int event_print_line(struct span event, struct buf *out, struct err *err)

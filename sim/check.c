@@ -16,13 +16,16 @@
  *      used up, and the account is the sum of what the event log says, to the microsecond
  *  13  a mark gives what a replay from the beginning gives
  *  14  a plan remembers no more than what comes before rounds, and one round
- *  15  an audit that is over says of a result that was computed for it whether it is true */
+ *  15  an audit that is over says of a result that was computed for it whether it is true
+ *  16  a task is leased to a worker that has what it needs; together, what a worker's leases
+ *      need is never more than it has */
 #include "sim/sim.h"
 
 #include "broker/reach.h"
 #include "common/mem.h"
 #include "proto/attempt.h"
 #include "proto/event.h"
+#include "proto/kinds.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -150,6 +153,38 @@ static void check_calm_lease(struct sim *sim, uint32_t to, const struct message_
                  (double)(sim->now_us - first->time_us) * 1e-6);
 }
 
+/* Has worker `w` what the campaign asks for, and enough of it? */
+static void check_needs(struct sim *sim, uint32_t w, const struct action *action,
+                        const struct message_lease *lease)
+{
+    const struct sim_worker *worker = sim->workers[w];
+    const struct needs *needs =
+        &sim_client_campaign(sim->client)->needs[kind_find(action->kind)];
+    const char *at = needs->tags;
+    char tag[TAG_SIZE], hex[HASH_HEX_SIZE];
+    (void)hash_hex(&lease->task, hex);
+    if (lease->memory != needs->memory_bytes || lease->time_ms != needs->time_ms)
+        sim_fail(sim, "task %.16s is leased with other limits than the campaign has", hex);
+    if (needs->memory_bytes > sim_worker_memory(worker))
+        sim_fail(sim, "task %.16s is leased to a worker that has too little memory", hex);
+    while (tags_next(&at, tag))
+        if (!sim_worker_has_tag(worker, tag))
+            sim_fail(sim, "task %.16s is leased to a worker without tag %s", hex, tag);
+}
+
+/* After a round: is no worker given more than it has? */
+static void check_worker_memory(struct sim *sim)
+{
+    struct broker_worker worker;
+    for (struct peer *peer = NULL; (peer = peers_next(sim->shell->peers, peer));)
+        if (peer->worker &&
+            !broker_core_worker(sim->shell->core, peer->worker, &worker, NULL) &&
+            worker.leased.memory_bytes > worker.has.memory_bytes)
+            sim_fail(sim, "a worker with memory %llu has leases that need %llu",
+                     (unsigned long long)worker.has.memory_bytes,
+                     (unsigned long long)worker.leased.memory_bytes);
+}
+
 static void check_lease(struct sim *sim, uint32_t to, const struct message_lease *lease)
 {
     struct sim_checks *checks = sim->checks;
@@ -178,6 +213,8 @@ static void check_lease(struct sim *sim, uint32_t to, const struct message_lease
     for (uint32_t i = 0; i < action.n_inputs; i++)
         if (!is_there(sim, TABLE_OBJECTS, hash_key(&action.inputs[i])))
             sim_fail(sim, "task %.16s is leased, but its input %u is not there", hex, i);
+    check_needs(sim, to - SIM_WORKER_FIRST, &action, lease);
+    check_worker_memory(sim);
     action_done(&action);
     if (is_new(sim, to, lease) && attempt_same_reason(lease->attempt, 0) &&
         sim_client_has_paused(sim->client) && !sim->faults.rot)

@@ -95,13 +95,25 @@ static void set_ending(struct sim_client *client)
         client->cancel_us = sim_between(&rng, 10, 60) * 1000000;
 }
 
+/* Some kinds need half of what the first worker has, one all of it, one a tag. */
+static void set_needs(struct campaign *campaign)
+{
+    campaign->needs[KIND_encode].memory_bytes = SIM_MEMORY / 4;
+    campaign->needs[KIND_train_step].memory_bytes = SIM_MEMORY / 2;
+    campaign->needs[KIND_assemble].memory_bytes = SIM_MEMORY;
+    campaign->needs[KIND_sample].time_ms = 1000000;
+    campaign->needs[KIND_sample].memory_bytes = SIM_MEMORY / 2 + 1;
+    (void)snprintf(campaign->needs[KIND_realize].tags, NEEDS_TAGS_SIZE, "big");
+    (void)snprintf(campaign->needs[KIND_score].tags, NEEDS_TAGS_SIZE, "big,odd");
+}
+
 struct sim_client *sim_client_new(struct sim *sim)
 {
     struct sim_client *client = mem_new(1, sizeof *client);
     struct campaign *campaign = &client->campaign;
     client->sim = sim;
     client->rng = rng_stream(sim->seed, 4, 0, 0);
-    client->audits = rng_stream(sim->seed, 4, 4, 0);
+    client->audits = rng_stream(sim->seed, 4, 6, 0);
     campaign_default(campaign);
     (void)snprintf(campaign->name, sizeof campaign->name, "simulated");
     (void)snprintf(campaign->profile, sizeof campaign->profile, "profile");
@@ -123,6 +135,8 @@ struct sim_client *sim_client_new(struct sim *sim)
     campaign->rounds_max = 3;
     campaign->candidates = 12;
     set_ending(client);
+    if (sim->faults.needs)
+        set_needs(campaign);
     campaign_encode(campaign, &client->bytes, &client->id);
     if (sim->seed % 2)
         add_garbage(client);
@@ -355,7 +369,9 @@ static void ask_audit(struct sim_client *client)
         !pick_task(client, hex))
         return;
     message_text_set(&message.order.target, hex);
-    if (rng_below(&client->audits, 8) == 0) /* not wanted any more */
+    /* Not wanted any more; but a result that was lost since would be computed for the campaign.
+     */
+    if (rng_below(&client->audits, 8) == 0 && !client->sim->faults.rot)
         message.order.verb = ORDER_CANCEL;
     say(client, CHANNEL_CONTROL, &message);
 }

@@ -20,6 +20,7 @@ enum {
     SIM_WORKER_FIRST = 2,
     SIM_PART_BYTES = 96, /* objects travel in parts of this size: several each */
     SIM_PEER_SIZE = 8,
+    SIM_MEMORY = 1024,    /* bytes, of the largest worker */
     SIM_NEAR_BYTES = 100, /* so that most objects count */
     SIM_RACE_MS = 300,    /* unknown kinds are raced after 1800 times that: 9 minutes */
 };
@@ -53,6 +54,7 @@ struct sim_faults {
     enum sim_ending ending; /* no fault */
     uint32_t rot;           /* of a broker crash: one row of the journal is damaged */
     uint64_t task_us;       /* longest run of a task; no fault */
+    bool needs;             /* tasks need memory and tags, of which workers have more or less */
     uint64_t grace_ms;      /* of gc: longer than anybody holds an upload */
     bool eager;             /* gc again and again */
     uint64_t end_us;        /* from then on nothing goes wrong any more */
@@ -174,6 +176,9 @@ void sim_worker_start(struct sim_worker *worker);
 void sim_worker_crash(struct sim_worker *worker);
 void sim_worker_frame(struct sim_worker *worker, struct span frame);
 void sim_worker_step(struct sim_worker *worker);
+/* What it has for its tasks, and a tag of a kind of tasks. */
+uint64_t sim_worker_memory(const struct sim_worker *worker);
+bool sim_worker_has_tag(const struct sim_worker *worker, const char *tag);
 
 /* ---- client.c: submits one campaign, watches it and reads the event log ---- */
 struct sim_client *sim_client_new(struct sim *sim);

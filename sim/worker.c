@@ -43,6 +43,7 @@ struct attempt {
     uint64_t accepted[OUTPUTS];  /* bytes of each that the broker has */
     uint32_t lie, offers;
     bool deviates;
+    uint64_t memory; /* that it may use */
 };
 
 enum lie { LIE_NONE, LIE_WRONG_BYTES, LIE_NOT_PUT, LIE_FOREIGN, LIE_GARBAGE, LIES };
@@ -53,6 +54,8 @@ struct sim_worker {
     struct rng rng;
     uint64_t boot;
     uint32_t slots;
+    uint64_t memory;
+    const char *tags;
     /* of the process */
     uint64_t epoch, hello_us, alive_us, heartbeat_us;
     uint32_t hellos; /* not answered */
@@ -75,7 +78,21 @@ struct sim_worker *sim_worker_new(struct sim *sim, uint32_t node)
     worker->node = node;
     worker->rng = rng_stream(sim->seed, 10, node, 0);
     worker->slots = 1 + rng_below(&worker->rng, 3);
+    /* The first one has all; the sick one must not be the only one that has it. */
+    bool first = node == SIM_WORKER_FIRST || sim->faults.sick == SIM_WORKER_FIRST;
+    worker->memory = first || node % 2 ? SIM_MEMORY : SIM_MEMORY / 2;
+    worker->tags = first ? "big,odd" : node % 3 ? "big" : "";
     return worker;
+}
+
+uint64_t sim_worker_memory(const struct sim_worker *worker)
+{
+    return worker->memory;
+}
+
+bool sim_worker_has_tag(const struct sim_worker *worker, const char *tag)
+{
+    return strstr(worker->tags, tag) != NULL;
 }
 
 static void attempt_free(struct attempt *attempt)
@@ -120,9 +137,11 @@ static void say(struct sim_worker *worker, enum channel channel, const struct me
 
 static void say_hello(struct sim_worker *worker)
 {
-    struct message message = {
-        .type = MESSAGE_TYPE_hello,
-        .hello = {.boot = worker->boot, .slots = worker->slots, .credit = 2 * worker->slots}};
+    struct message message = {.type = MESSAGE_TYPE_hello,
+                              .hello = {.boot = worker->boot,
+                                        .slots = worker->slots,
+                                        .credit = 2 * worker->slots,
+                                        .memory = worker->memory}};
     struct buf kinds_text = {0}, name = {0};
     for (int k = 0; k < KIND_COUNT; k++)
         buf_print(&kinds_text, "%s%s@%u", k ? "," : "", kinds[k].name, kinds[k].revision);
@@ -131,6 +150,7 @@ static void say_hello(struct sim_worker *worker)
     buf_done(&name);
     message_text_set(&message.hello.kinds, buf_text(&kinds_text));
     message_text_set(&message.hello.profile, "profile");
+    message_text_set(&message.hello.tags, worker->tags);
     buf_done(&kinds_text);
     say(worker, CHANNEL_CONTROL, &message);
     worker->hellos++;
@@ -208,8 +228,10 @@ static void on_lease(struct sim_worker *worker, const struct message_lease *leas
     if (worker->n_held == ATTEMPTS_HELD_MAX)
         return;
     struct attempt *attempt = mem_new(1, sizeof *attempt);
-    *attempt =
-        (struct attempt){.task = lease->task, .epoch = lease->epoch, .number = lease->attempt};
+    *attempt = (struct attempt){.task = lease->task,
+                                .epoch = lease->epoch,
+                                .number = lease->attempt,
+                                .memory = lease->memory};
     worker->held[worker->n_held++] = attempt;
     struct err err;
     if (action_decode(lease->action, &attempt->action, &err))
@@ -369,17 +391,22 @@ static void fetch(struct sim_worker *worker, struct attempt *attempt)
     attempt->state = READY;
 }
 
-static uint32_t running(const struct sim_worker *worker)
+static uint32_t running(const struct sim_worker *worker, uint64_t *ret_memory)
 {
     uint32_t n = 0;
+    *ret_memory = 0;
     for (uint32_t i = 0; i < worker->n_held; i++)
-        n += worker->held[i]->state == RUN;
+        if (worker->held[i]->state == RUN) {
+            *ret_memory += worker->held[i]->memory;
+            n++;
+        }
     return n;
 }
 
 static void begin(struct sim_worker *worker, struct attempt *attempt)
 {
-    if (running(worker) == worker->slots)
+    uint64_t memory;
+    if (running(worker, &memory) == worker->slots || memory + attempt->memory > worker->memory)
         return;
     struct sim *sim = worker->sim;
     attempt->state = RUN;
@@ -415,7 +442,8 @@ static void finish(struct sim_worker *worker, struct attempt *attempt)
     }
     if (sim_truth_is_poison(sim, &attempt->task) ||
         sim_chance(sim, &worker->rng, sim->faults.slot_crash)) {
-        end_with(worker, attempt, ATTEMPT_CRASH);
+        bool memory = (attempt->task.bytes[5] + attempt->number) % 3 == 0;
+        end_with(worker, attempt, memory ? ATTEMPT_MEMORY : ATTEMPT_CRASH);
         return;
     }
     sim_truth(&attempt->action, &attempt->task, &attempt->result);

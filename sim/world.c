@@ -106,10 +106,12 @@ static void draw_wishes(struct sim *sim)
     if (f->end_us == 0)
         return;
     f->pause = rng_below(&rng, 3) == 0;
+    f->needs = rng_below(&rng, 2);
     if (sim->n_workers < 2 || rng_below(&rng, 3) > 0)
         return;
     if (rng_below(&rng, 2)) /* a sick worker is all that is wrong */
-        *f = (struct sim_faults){.task_us = f->task_us, .end_us = f->end_us, .pause = f->pause};
+        *f = (struct sim_faults){
+            .task_us = f->task_us, .end_us = f->end_us, .pause = f->pause, .needs = f->needs};
     f->sick = SIM_WORKER_FIRST + rng_below(&rng, sim->n_workers);
 }
 

@@ -99,6 +99,18 @@ static int fake_score_run(const struct task *task, struct err *err)
     return 0;
 }
 
+/* Takes FAKE_ENCODE_MIB of memory, when the environment says so. */
+static int fake_encode_run(const struct task *task, struct err *err)
+{
+    const char *mib = getenv("FAKE_ENCODE_MIB");
+    size_t size = mib ? strtoul(mib, NULL, 10) << 20 : 1;
+    volatile char *memory = mem_new(size, 1);
+    for (size_t i = 0; i < size; i += 4096)
+        memory[i] = 1;
+    free((void *)memory);
+    return small_run(task, err);
+}
+
 static int fake_assemble_run(const struct task *task, struct err *err)
 {
     (void)err;
@@ -129,7 +141,7 @@ static int fake_rank_run(const struct task *task, struct err *err)
     return 0;
 }
 
-#define encode_fake small_run
+#define encode_fake fake_encode_run
 #define assemble_fake fake_assemble_run
 #define train_step_fake fake_train_step_run
 #define sample_fake small_run

@@ -27,7 +27,8 @@ struct attempt {
     uint64_t epoch;
     uint32_t number;
     struct action action;
-    struct buf bytes;    /* canonical action */
+    struct buf bytes; /* canonical action */
+    struct slot_limits limits;
     uint32_t fetched;    /* inputs before this one are here */
     uint32_t tries;      /* transfers that went wrong */
     int slot;            /* while RUN */
@@ -148,7 +149,8 @@ static void offer(struct attempts *attempts, struct attempt *attempt, uint64_t n
                                           .result = buf_span(&result),
                                           .log = buf_span(&attempt->end.log),
                                           .wall_us = attempt->end.wall_us,
-                                          .cpu_us = attempt->end.cpu_us}};
+                                          .cpu_us = attempt->end.cpu_us,
+                                          .peak_bytes = attempt->end.peak_bytes}};
     message_text_set(&message.outcome.message, attempt->end.sentence);
     attempts->owner.send(attempts->owner.context, &message);
     buf_done(&result);
@@ -351,6 +353,22 @@ static int look_at_slots(struct attempts *attempts, uint64_t now_ms, struct err 
     return 0;
 }
 
+/* Does it fit beside what runs? The broker sees to that, but for attempts that it believes
+ * lost, and with other numbers after a restart with other options. What fits nowhere runs
+ * alone. */
+static bool has_memory(const struct attempts *attempts, const struct attempt *next)
+{
+    uint64_t used_bytes = 0;
+    uint32_t running = 0;
+    for (uint32_t i = 0; i < attempts->n; i++)
+        if (attempts->items[i]->state == RUN) {
+            used_bytes += attempts->items[i]->limits.memory_bytes;
+            running++;
+        }
+    return running == 0 ||
+           used_bytes + next->limits.memory_bytes <= attempts->owner.memory_bytes;
+}
+
 static void start_ready(struct attempts *attempts, uint64_t now_ms)
 {
     uint32_t s = 0;
@@ -360,16 +378,25 @@ static void start_ready(struct attempts *attempts, uint64_t now_ms)
             continue;
         while (s < attempts->owner.slots && slot_state(attempts->slots[s]) != SLOT_IDLE)
             s++;
-        if (s == attempts->owner.slots)
+        if (s == attempts->owner.slots || !has_memory(attempts, attempt))
             return;
         attempt->state = RUN;
         attempt->slot = (int)s;
-        slot_run(attempts->slots[s], buf_span(&attempt->bytes), attempts->owner.time_ms,
-                 now_ms);
+        slot_run(attempts->slots[s], buf_span(&attempt->bytes), &attempt->limits, now_ms);
     }
 }
 
 /* ---- what the broker says ---- */
+
+/* Of the task's own limit and this worker's the shorter time counts. */
+static struct slot_limits limits_of(const struct attempts *attempts,
+                                    const struct message_lease *lease)
+{
+    uint64_t own_ms = attempts->owner.time_ms, time_ms = lease->time_ms;
+    return (struct slot_limits){.memory_bytes = lease->memory,
+                                .time_ms = own_ms && (!time_ms || own_ms < time_ms) ? own_ms
+                                                                                    : time_ms};
+}
 
 static void lease_again(struct attempt *attempt, const struct message_lease *lease)
 {
@@ -399,6 +426,7 @@ void attempts_lease(struct attempts *attempts, const struct message_lease *lease
                                 .task = lease->task,
                                 .epoch = lease->epoch,
                                 .number = lease->attempt,
+                                .limits = limits_of(attempts, lease),
                                 .slot = NO_SLOT};
     attempts->items[attempts->n++] = attempt;
     struct err err;

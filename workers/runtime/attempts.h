@@ -25,7 +25,8 @@ struct attempts_owner {
     void *context;
     void (*send)(void *context, const struct message *message);
     uint32_t slots;
-    uint64_t time_ms; /* limit per task; 0: none */
+    uint64_t memory_bytes; /* for all that run at once */
+    uint64_t time_ms;      /* limit per task, beside its own; 0: none */
 };
 
 /* Starts the slots. Errors: ERR_IO. */

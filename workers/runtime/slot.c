@@ -1,11 +1,13 @@
 /* The worker's side of a slot: see slot.h. */
-#define _GNU_SOURCE /* pipe2 */
+#define _GNU_SOURCE /* pipe2, wait4 */
 #include "workers/runtime/slot.h"
 
 #include "common/cleanup.h"
 #include "common/mem.h"
+#include "proto/needs.h"
 #include "proto/value.h"
 #include "workers/runtime/frame.h"
+#include "workers/runtime/machine.h"
 #include "workers/runtime/profile.h"
 #include "workers/runtime/slot_wire.h"
 #include "workers/runtime/spawn.h"
@@ -16,6 +18,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -29,7 +32,9 @@ struct slot {
     struct buf pending; /* part of a frame */
     struct buf log;     /* at most 2 x SLOT_LOG_BYTES_MAX; its end is what counts */
     uint64_t begin_ms, deadline_ms;
-    uint64_t time_ms;
+    struct slot_limits limits;
+    bool kills_counted; /* the kernel's, for want of memory, when the task began */
+    uint64_t kills;
     uint32_t fragile; /* deaths in a row before it was ready */
 };
 
@@ -154,20 +159,27 @@ static void take_log(struct slot *slot, struct buf *ret)
     slot->log.size = 0;
 }
 
-/* The exit status of the child, which is gone afterwards. A child on its way out has closed its
- * socket but may not have ended: the signal cannot change the status it ends with. */
-static int bury(struct slot *slot)
+/* How the child ended, which is gone afterwards. A child on its way out has closed its socket
+ * but may not have ended: the signal cannot change the status it ends with. */
+struct death {
+    int status;
+    uint64_t peak_bytes;
+};
+
+static struct death bury(struct slot *slot)
 {
-    int status = 0;
+    struct death death = {0};
+    struct rusage usage = {0};
     if (slot->pid > 0) {
         (void)kill(slot->pid, SIGKILL);
-        while (waitpid(slot->pid, &status, 0) < 0 && errno == EINTR)
+        while (wait4(slot->pid, &death.status, 0, &usage) < 0 && errno == EINTR)
             ;
     }
     slot->pid = 0;
+    death.peak_bytes = (uint64_t)usage.ru_maxrss * 1024;
     if (slot->fd_log >= 0)
         read_log(slot);
-    return status;
+    return death;
 }
 
 static void shut(struct slot *slot)
@@ -189,16 +201,21 @@ void slot_kill(struct slot *slot)
     slot->log.size = 0;
 }
 
-void slot_run(struct slot *slot, struct span action, uint64_t time_ms, uint64_t now_ms)
+void slot_run(struct slot *slot, struct span action, const struct slot_limits *limits,
+              uint64_t now_ms)
 {
+    struct buf frame = {0};
     assert(slot->state == SLOT_IDLE);
     slot->state = SLOT_BUSY;
     slot->log.size = 0;
     slot->begin_ms = now_ms;
-    slot->time_ms = time_ms;
-    slot->deadline_ms = time_ms ? now_ms + time_ms : UINT64_MAX;
-    if (frame_send(slot->fd, action, NULL) != 0)
+    slot->limits = *limits;
+    slot->deadline_ms = limits->time_ms ? now_ms + limits->time_ms : UINT64_MAX;
+    slot->kills_counted = machine_oom_kills(&slot->kills) == 0;
+    slot_wire_run_encode(action, limits, &frame);
+    if (frame_send(slot->fd, buf_span(&frame), NULL) != 0)
         (void)kill(slot->pid, SIGKILL); /* read as its death by the next slot_event */
+    buf_done(&frame);
 }
 
 /* ---- what the child says ---- */
@@ -218,19 +235,63 @@ static int child_ready(struct slot *slot, struct span frame, struct err *err)
     return 0;
 }
 
+/* A SIGKILL that we did not send: the kernel's, for want of memory, when it has counted one. */
+static enum attempt_end killed(const struct slot *slot, char *ret_how, size_t size)
+{
+    uint64_t kills;
+    if (!slot->kills_counted || machine_oom_kills(&kills) != 0) {
+        (void)snprintf(ret_how, size, "killed (out of memory?)");
+        return ATTEMPT_CRASH;
+    }
+    if (kills == slot->kills)
+        return ATTEMPT_CRASH;
+    (void)snprintf(ret_how, size, "killed by the kernel: the machine is out of memory");
+    return ATTEMPT_MEMORY;
+}
+
+/* What the death of a busy child means. */
+static void explain(const struct slot *slot, struct death death, struct slot_end *ret)
+{
+    char how[80], status[80], limit[40], peak[40];
+    int status_number = death.status;
+    bool killed_by = WIFSIGNALED(status_number);
+    spawn_status_text(status_number, status, sizeof status);
+    (void)snprintf(how, sizeof how, "the slot died: %.60s", status);
+    ret->end = ATTEMPT_CRASH;
+    ret->peak_bytes = death.peak_bytes;
+    if (WIFEXITED(status_number) && WEXITSTATUS(status_number) == MEM_EXIT_STATUS) {
+        (void)snprintf(how, sizeof how, "out of memory");
+        ret->end = ATTEMPT_MEMORY;
+    } else if (killed_by && WTERMSIG(status_number) == SIGXCPU) {
+        (void)snprintf(how, sizeof how, "over its time limit of %g s, on the processor",
+                       (double)slot->limits.time_ms / 1000);
+        ret->end = ATTEMPT_TIME;
+    } else if (killed_by && WTERMSIG(status_number) == SIGKILL) {
+        ret->end = killed(slot, how, sizeof how);
+    }
+    (void)snprintf(ret->sentence, sizeof ret->sentence, "%s", how);
+    if (slot->limits.memory_bytes || ret->end == ATTEMPT_MEMORY)
+        (void)snprintf(ret->sentence, sizeof ret->sentence, "%s, %s%s, %s resident at most",
+                       how, slot->limits.memory_bytes ? "with a limit of " : "without a limit",
+                       slot->limits.memory_bytes
+                           ? bytes_text(slot->limits.memory_bytes, limit, sizeof limit)
+                           : "",
+                       bytes_text(death.peak_bytes, peak, sizeof peak));
+}
+
 static int child_dead(struct slot *slot, uint64_t now_ms, struct slot_end *ret, struct err *err)
 {
-    char how[80];
     bool busy = slot->state == SLOT_BUSY;
-    spawn_status_text(bury(slot), how, sizeof how);
-    uint64_t begin_ms = slot->begin_ms;
+    struct death death = bury(slot);
     shut(slot);
     if (busy) {
-        *ret = (struct slot_end){.end = ATTEMPT_CRASH, .wall_us = 1000 * (now_ms - begin_ms)};
-        (void)snprintf(ret->sentence, sizeof ret->sentence, "the slot died: %s", how);
+        *ret = (struct slot_end){.wall_us = 1000 * (now_ms - slot->begin_ms)};
+        explain(slot, death, ret);
         take_log(slot, &ret->log);
         return 1;
     }
+    char how[80];
+    spawn_status_text(death.status, how, sizeof how);
     struct buf log = {0};
     take_log(slot, &log);
     int rc = 0;
@@ -243,10 +304,12 @@ static int child_dead(struct slot *slot, uint64_t now_ms, struct slot_end *ret, 
 
 static int time_over(struct slot *slot, uint64_t now_ms, struct slot_end *ret)
 {
-    (void)bury(slot);
-    *ret = (struct slot_end){.end = ATTEMPT_TIME, .wall_us = 1000 * (now_ms - slot->begin_ms)};
+    struct death death = bury(slot);
+    *ret = (struct slot_end){.end = ATTEMPT_TIME,
+                             .wall_us = 1000 * (now_ms - slot->begin_ms),
+                             .peak_bytes = death.peak_bytes};
     (void)snprintf(ret->sentence, sizeof ret->sentence, "over its time limit of %g s",
-                   (double)slot->time_ms / 1000);
+                   (double)slot->limits.time_ms / 1000);
     take_log(slot, &ret->log);
     shut(slot);
     return 1;

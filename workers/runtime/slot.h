@@ -29,6 +29,16 @@ enum slot_state {
     SLOT_BUSY,
 };
 
+/* Under which a task runs; 0: none. */
+struct slot_limits {
+    uint64_t memory_bytes; /* address space that it may take, beyond its inputs and what the
+                              child has mapped before (and SLOT_ALLOWANCE_BYTES) */
+    uint64_t time_ms;      /* wall clock; also of processor time, a little later, should the
+                              worker sleep */
+};
+/* What libraries take on their own first use and the heap in its steps. */
+enum { SLOT_ALLOWANCE_BYTES = 16 << 20 };
+
 /* How a task ended in its slot. */
 struct slot_end {
     enum attempt_end end;
@@ -38,6 +48,7 @@ struct slot_end {
     struct hash input;
     struct buf log; /* tail of what the task wrote to stderr */
     uint64_t wall_us, cpu_us;
+    uint64_t peak_bytes; /* resident at most, the child's own ground with it */
 };
 void slot_end_done(struct slot_end *end);
 
@@ -53,9 +64,10 @@ int slot_fd_log(const struct slot *slot);
 
 /* DOWN -> STARTING. Errors: ERR_IO. */
 int slot_start(struct slot *slot, struct err *err);
-/* IDLE -> BUSY. `action`: canonical bytes. time_ms 0: no limit. A child that does not take the
- * action is found dead by the next slot_event. */
-void slot_run(struct slot *slot, struct span action, uint64_t time_ms, uint64_t now_ms);
+/* IDLE -> BUSY. `action`: canonical bytes. A child that does not take the action is found dead
+ * by the next slot_event. */
+void slot_run(struct slot *slot, struct span action, const struct slot_limits *limits,
+              uint64_t now_ms);
 /* Take what the child has sent, notice its death or the end of its time. 1: the task ended,
  * the caller owns *ret (slot_end_done); 0: nothing to tell.
  * Errors: ERR_UNSUPPORTED (this machine cannot run tasks as they must run), ERR_IO (the child

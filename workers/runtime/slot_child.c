@@ -6,20 +6,28 @@
 #include "workers/runtime/cache.h"
 #include "workers/runtime/frame.h"
 #include "workers/runtime/inputs.h"
+#include "workers/runtime/machine.h"
 #include "workers/runtime/profile.h"
 #include "workers/runtime/sink.h"
 #include "workers/runtime/slot_wire.h"
 
 #include <assert.h>
+#include <cblas.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
 
-enum { SLOT_FD = 3, OUTPUT_BYTES_MAX = 1 << 30 /* as the store's objects */ };
+enum {
+    SLOT_FD = 3,
+    OUTPUT_BYTES_MAX = 1 << 30, /* as the store's objects */
+    CPU_LATE_S =
+        2, /* after the worker should have ended the task: it waits for the wall clock */
+};
 
 /* ---- outputs: files in the cache folder ---- */
 
@@ -81,6 +89,60 @@ static void file_summary(struct task_sink *sink, struct span map)
     buf_append(summary, map.data, map.size);
 }
 
+/* ---- limits ---- */
+
+/* The soft limit, which a process may raise again up to the hard one. */
+static void limit(__rlimit_resource_t resource, rlim_t soft)
+{
+    struct rlimit both;
+    if (getrlimit(resource, &both) != 0)
+        return;
+    both.rlim_cur = soft < both.rlim_max ? soft : both.rlim_max;
+    (void)setrlimit(resource, &both);
+}
+
+static uint64_t clock_us(clockid_t clock)
+{
+    struct timespec now;
+    (void)clock_gettime(clock, &now);
+    return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
+}
+
+/* From here on, with the inputs mapped: so much more, and so long. */
+static void limits_begin(const struct slot_limits *limits)
+{
+    uint64_t mapped = machine_mapped_bytes();
+    if (limits->memory_bytes && mapped)
+        limit(RLIMIT_AS, mapped + SLOT_ALLOWANCE_BYTES + limits->memory_bytes);
+    if (limits->time_ms)
+        limit(RLIMIT_CPU, clock_us(CLOCK_PROCESS_CPUTIME_ID) / 1000000 +
+                              (limits->time_ms + 999) / 1000 + CPU_LATE_S);
+}
+
+static void limits_end(void)
+{
+    limit(RLIMIT_AS, RLIM_INFINITY);
+    limit(RLIMIT_CPU, RLIM_INFINITY);
+}
+
+/* OpenBLAS maps its buffer, 128 MiB of address space (0.3.21, one thread), at the first product
+ * of matrices: here, so that no task's limit has to hold it. */
+static void warm_up(void)
+{
+    float one = 1, product = 0;
+    cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, 1, 1, 1, 1, &one, 1, &one, 1, 0,
+                &product, 1);
+}
+
+/* For good: no core files, no files larger than an output, no rights from programs run. */
+static void confine(void)
+{
+    const struct rlimit none = {0, 0}, file = {OUTPUT_BYTES_MAX, OUTPUT_BYTES_MAX};
+    (void)setrlimit(RLIMIT_CORE, &none);
+    (void)setrlimit(RLIMIT_FSIZE, &file);
+    (void)prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+}
+
 /* ---- one task ---- */
 
 struct child {
@@ -113,7 +175,8 @@ static const struct task_kind *kind_for(const struct action *action, struct err 
 }
 
 static void execute(struct child *child, const struct task_kind *kind, const struct hash *id,
-                    const struct action *action, struct slot_end *end)
+                    const struct action *action, const struct slot_limits *limits,
+                    struct slot_end *end)
 {
     struct err err = {0};
     struct span *inputs = NULL;
@@ -127,8 +190,10 @@ static void execute(struct child *child, const struct task_kind *kind, const str
                              .folder_fd = child->folder_fd,
                              .number = child->number,
                              .result = {.action = *id}};
+    limits_begin(limits);
     int rc = task_execute(kind, id, buf_span(&action->params), inputs, action->n_inputs,
                           &file.sink, &err);
+    limits_end();
     inputs_unmap(child->inputs, inputs, action->n_inputs);
     if (rc == 0 && file.result.summary.size == 0) {
         struct pack pack;
@@ -144,32 +209,30 @@ static void execute(struct child *child, const struct task_kind *kind, const str
         end->end = ATTEMPT_OK;
 }
 
-static uint64_t clock_us(clockid_t clock)
-{
-    struct timespec now;
-    (void)clock_gettime(clock, &now);
-    return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
-}
-
-static void run(struct child *child, struct span bytes, struct slot_end *end)
+static void run(struct child *child, struct span frame, struct slot_end *end)
 {
     uint64_t wall_us = clock_us(CLOCK_MONOTONIC), cpu_us = clock_us(CLOCK_PROCESS_CPUTIME_ID);
     struct err err;
     struct action action;
-    struct hash id = hash_bytes(bytes);
-    if (action_decode(bytes, &action, &err) != 0) {
+    struct slot_limits limits = {0};
+    struct span bytes = {0};
+    if (slot_wire_run_decode(frame, &bytes, &limits, &err) != 0 ||
+        action_decode(bytes, &action, &err) != 0) {
         fail(end, ATTEMPT_ERROR, &err);
         return;
     }
+    struct hash id = hash_bytes(bytes);
+    machine_peak_begin();
     const struct task_kind *kind = kind_for(&action, &err);
     if (kind)
-        execute(child, kind, &id, &action, end);
+        execute(child, kind, &id, &action, &limits, end);
     else
         fail(end, ATTEMPT_REFUSED, &err);
     action_done(&action);
     (void)fflush(stderr);
     end->wall_us = clock_us(CLOCK_MONOTONIC) - wall_us;
     end->cpu_us = clock_us(CLOCK_PROCESS_CPUTIME_ID) - cpu_us;
+    end->peak_bytes = machine_peak_bytes();
 }
 
 static int serve(struct child *child, struct err *err)
@@ -201,6 +264,8 @@ int slot_main(const char *folder, uint32_t number)
         return 1;
     }
     (void)setpriority(PRIO_PROCESS, 0, 5); /* the worker's own threads go first */
+    confine();
+    warm_up();
     int rc = profile_check(&err);
     slot_wire_ready_encode(rc == 0 ? "" : err.text, &ready);
     int sent = frame_send(SLOT_FD, buf_span(&ready), &err);

@@ -8,6 +8,7 @@
 #include "workers/runtime/attempts.h"
 #include "workers/runtime/clock.h"
 #include "workers/runtime/link.h"
+#include "workers/runtime/machine.h"
 #include "workers/task.h"
 
 #include <errno.h>
@@ -82,11 +83,19 @@ static int check_kinds(const char *list, struct err *err)
     return 0;
 }
 
+static uint64_t memory_of(const struct worker_options *options)
+{
+    return options->memory_bytes ? options->memory_bytes : machine_memory_bytes();
+}
+
 static void introduce(const struct worker_options *options, struct message_hello *ret)
 {
     char host[64] = "", name[96];
     struct buf kinds = {0};
-    *ret = (struct message_hello){.slots = options->slots, .credit = options->slots + PREFETCH};
+    *ret = (struct message_hello){.slots = options->slots,
+                                  .credit = options->slots + PREFETCH,
+                                  .memory = memory_of(options),
+                                  .gpus = options->gpus};
     if (getrandom(&ret->boot, sizeof ret->boot, 0) != (ssize_t)sizeof ret->boot)
         ret->boot = (uint64_t)getpid();
     (void)gethostname(host, sizeof host - 1);
@@ -98,6 +107,7 @@ static void introduce(const struct worker_options *options, struct message_hello
     message_text_set(&ret->name, name);
     message_text_set(&ret->kinds, buf_text(&kinds));
     message_text_set(&ret->profile, numerics_profile());
+    message_text_set(&ret->tags, options->tags);
     buf_done(&kinds);
 }
 
@@ -370,6 +380,7 @@ static int begin(struct worker *worker, struct err *err)
                                          .context = worker,
                                          .send = send_to_broker,
                                          .slots = options->slots,
+                                         .memory_bytes = memory_of(options),
                                          .time_ms = options->time_ms};
     rc = attempts_new(&owner, &worker->attempts, err);
     introduce(options, &hello);

@@ -4,16 +4,20 @@
 #define WYCKMILL_WORKERS_RUNTIME_WORKER_H
 
 #include "common/err.h"
+#include "proto/needs.h"
 
 #include <stdbool.h>
 #include <stdint.h>
 
 struct worker_options {
-    const char *connect; /* control address of the broker */
-    const char *keys;    /* folder (keys/keys.h), NULL: none */
-    uint32_t slots;      /* 1..ATTEMPTS_SLOTS_MAX */
-    const char *kinds;   /* comma-separated, NULL: all of the table */
-    const char *cache;   /* folder, NULL: the default (cache.h) */
+    const char *connect;        /* control address of the broker */
+    const char *keys;           /* folder (keys/keys.h), NULL: none */
+    uint32_t slots;             /* 1..ATTEMPTS_SLOTS_MAX */
+    const char *kinds;          /* comma-separated, NULL: all of the table */
+    uint64_t memory_bytes;      /* for all tasks together; 0: machine_memory_bytes */
+    uint32_t gpus;              /* likewise */
+    char tags[NEEDS_TAGS_SIZE]; /* what tasks may ask for (proto/needs.h) */
+    const char *cache;          /* folder, NULL: the default (cache.h) */
     uint64_t cache_bytes_max;
     uint64_t time_ms; /* limit per task; 0: none */
     /* Each byte that can be read from it asks to leave: the first, or SHUTDOWN of the broker,

@@ -30,6 +30,9 @@ static struct campaign example(void)
     campaign.targets.n = 1;
     campaign.targets.items[0] = (struct target){
         .property = "band_gap", .low = 1.5, .high = (double)INFINITY, .weight = 1};
+    campaign.needs[KIND_train_step] = (struct needs){
+        .memory_bytes = UINT64_C(4) << 30, .time_ms = 7200000, .gpus = 1, .tags = "big,gpu"};
+    campaign.needs[KIND_encode].time_ms = 1000;
     return campaign;
 }
 
@@ -84,6 +87,18 @@ static void read_golden(const char *name, struct buf *ret)
         buf_append(ret, part, n);
 }
 
+static void check_needs(const struct campaign *campaign)
+{
+    const struct needs *needs = &campaign->needs[KIND_train_step];
+    assert_int_equal(needs->memory_bytes, UINT64_C(4) << 30);
+    assert_int_equal(needs->time_ms, 7200000);
+    assert_int_equal(needs->gpus, 1);
+    assert_string_equal(needs->tags, "big,gpu");
+    assert_int_equal(campaign->needs[KIND_encode].time_ms, 1000);
+    for (int k = KIND_sample; k < KIND_COUNT; k++)
+        assert_true(needs_is_none(&campaign->needs[k]));
+}
+
 /* Bytes of an earlier build (tests/golden) are read, and today's are still the same. */
 static void test_campaign__golden_bytes(void **state)
 {
@@ -102,6 +117,7 @@ static void test_campaign__golden_bytes(void **state)
     assert_false(again.stop_found);
     assert_int_equal(again.budget_tasks, 500);
     assert_int_equal(again.budget_bytes, UINT64_C(1) << 40);
+    check_needs(&again);
     campaign_done(&again);
     campaign_done(&newest);
 
@@ -109,6 +125,8 @@ static void test_campaign__golden_bytes(void **state)
     assert_memory_equal(again.lines_before, campaign.lines_before, 3 * sizeof(uint32_t));
     assert_true(again.stop_found); /* as there was no choice then */
     assert_int_equal(again.budget_tasks, 0);
+    for (int k = 0; k < KIND_COUNT; k++)
+        assert_true(needs_is_none(&again.needs[k]));
     campaign_done(&again);
 
     assert_int_equal(campaign_decode(buf_span(&one), &again, NULL), 0);
@@ -221,8 +239,20 @@ static void test_campaign__check_names_the_setting(void **state)
     campaign_done(&campaign);
 }
 
-int main(void)
+/* `test_campaign --write FILE`: the golden file of a new format. */
+static int write_golden(const char *path)
 {
+    struct campaign campaign = bounded();
+    struct buf bytes = {0};
+    cleanup(fclose_ptr) FILE *file = fopen(path, "wb");
+    campaign_encode(&campaign, &bytes, NULL);
+    return !file || fwrite(bytes.data, 1, bytes.size, file) != bytes.size;
+}
+
+int main(int argc, char **argv)
+{
+    if (argc == 3 && !strcmp(argv[1], "--write"))
+        return write_golden(argv[2]);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_campaign__bytes_round_trip),
         cmocka_unit_test(test_campaign__golden_bytes),

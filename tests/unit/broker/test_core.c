@@ -1210,6 +1210,164 @@ static void test_broker_core__written_limits_answer_full(void **state)
     story_end(&story, "");
 }
 
+/* ---- needs ---- */
+
+static struct broker_event large(struct broker_event event, uint64_t memory)
+{
+    event.needs.memory_bytes = memory;
+    return event;
+}
+
+/* A worker gets what it has the tags, gpus and memory for; what it runs takes from these. */
+static void test_broker_core__needs_are_met(void **state)
+{
+    (void)state;
+    struct story story = story_begin();
+    struct broker_event plain = large(ready(1, 4, 4), 8), tagged = large(ready(2, 4, 4), 8);
+    tagged.needs.tags = 2;
+    tagged.needs.gpus = 1;
+    struct broker_event gpu = add(1), again = add(2), tag = add(3), both = large(add(4), 5);
+    gpu.needs.gpus = again.needs.gpus = 1;
+    tag.needs.tags = both.needs.tags = 2;
+    tell(&story, plain);
+    tell(&story, gpu);
+    tell(&story, again);
+    tell(&story, tag);
+    tell(&story, both);
+    tell(&story, large(add(5), 9));
+    tell(&story, tagged);
+    struct broker_unmet unmet;
+    assert_true(broker_core_unmet(story.core, 0, &unmet));
+    assert_int_equal(unmet.needs.memory_bytes, 9);
+    tell(&story, of_task(BROKER_EVENT_TASK_CANCEL, 5));
+    assert_false(broker_core_unmet(story.core, 0, &unmet));
+    struct broker_worker seen;
+    assert_int_equal(broker_core_worker(story.core, 2, &seen, NULL), 0);
+    assert_int_equal(seen.leased.memory_bytes, 5);
+    assert_int_equal(seen.leased.gpus, 1);
+    tell(&story, result(2, 1, 1, ATTEMPT_OK));
+    story_end(&story, "[    0] ready w1\n[    0] add 0100\n[    0] add 0200\n"
+                      "[    0] add 0300\n[    0] add 0400\n[    0] add 0500\n"
+                      "[    0] ready w2 -> lease 0100 #1 w2, lease 0300 #1 w2, "
+                      "lease 0400 #1 w2\n"
+                      "[    0] cancel 0500\n"
+                      "[    0] result 0100 #1 w2 ok -> persist 0100 #1 w2, lease 0200 #1 w2\n");
+}
+
+/* A large task is not kept waiting by small ones for ever: when it is its turn, what begins
+ * after leaves room for it. Small ones go on beside, as far as they do. */
+static void test_broker_core__room_is_kept_for_a_large_task(void **state)
+{
+    (void)state;
+    struct story story = story_begin();
+    tell(&story, large(ready(1, 4, 4), 8));
+    for (uint8_t i = 1; i <= 3; i++)
+        tell(&story, large(add(i), 2));
+    tell(&story, large(add(0x10), 6)); /* free are 2 */
+    for (uint8_t i = 4; i <= 8; i++)
+        tell(&story, large(add(i), 2));
+    story.now_ms = 10;
+    tell(&story, result(1, 1, 1, ATTEMPT_OK)); /* 4 beside the large one is 2 too much */
+    tell(&story, result(1, 2, 1, ATTEMPT_OK));
+    story.now_ms = 20;
+    tell(&story, result(1, 3, 1, ATTEMPT_OK)); /* now */
+    tell(&story, result(1, 4, 1, ATTEMPT_OK));
+    story_end(&story,
+              "[    0] ready w1\n[    0] add 0100 -> lease 0100 #1 w1\n"
+              "[    0] add 0200 -> lease 0200 #1 w1\n[    0] add 0300 -> lease 0300 #1 w1\n"
+              "[    0] add 1000\n[    0] add 0400 -> lease 0400 #1 w1\n[    0] add 0500\n"
+              "[    0] add 0600\n[    0] add 0700\n[    0] add 0800\n"
+              "[   10] result 0100 #1 w1 ok -> persist 0100 #1 w1\n"
+              "[   10] result 0200 #1 w1 ok -> persist 0200 #1 w1\n"
+              "[   20] result 0300 #1 w1 ok -> persist 0300 #1 w1, lease 1000 #1 w1\n"
+              "[   20] result 0400 #1 w1 ok -> persist 0400 #1 w1, lease 0500 #1 w1\n");
+}
+
+/* Room that is kept is given back when nobody needs it any more, and to small ones at once. */
+static void test_broker_core__kept_room_is_given_back(void **state)
+{
+    (void)state;
+    struct story story = story_begin();
+    tell(&story, large(ready(1, 4, 4), 8));
+    tell(&story, large(add(1), 4));
+    tell(&story, large(add(2), 6)); /* room is kept for it */
+    tell(&story, large(add(3), 4));
+    tell(&story, of_task(BROKER_EVENT_TASK_CANCEL, 2));
+    tell(&story, large(add(4), 6)); /* likewise */
+    tell(&story, large(add(5), 2));
+    tell(&story, large(add(6), 2));
+    tell(&story, result(1, 1, 1, ATTEMPT_OK));
+    tell(&story, large(ready(2, 4, 4), 8)); /* takes it */
+    story_end(&story,
+              "[    0] ready w1\n[    0] add 0100 -> lease 0100 #1 w1\n[    0] add 0200\n"
+              "[    0] add 0300\n[    0] cancel 0200 -> lease 0300 #1 w1\n[    0] add 0400\n"
+              "[    0] add 0500\n[    0] add 0600\n"
+              "[    0] result 0100 #1 w1 ok -> persist 0100 #1 w1, lease 0500 #1 w1\n"
+              "[    0] ready w2 -> lease 0400 #1 w2, lease 0600 #1 w1\n");
+}
+
+/* What is too much for a machine goes to a larger one, and says nothing against the small one.
+ */
+static void test_broker_core__out_of_memory_goes_to_a_larger_worker(void **state)
+{
+    (void)state;
+    struct story story = story_begin();
+    struct broker_worker seen;
+    tell(&story, large(ready(1, 1, 1), 2));
+    for (uint8_t i = 1; i <= 6; i++) {
+        tell(&story, add(i));
+        tell(&story, result(1, i, 1, ATTEMPT_MEMORY));
+    }
+    tell(&story, large(ready(2, 1, 1), 2)); /* not that one either */
+    tell(&story, large(ready(3, 1, 1), 4));
+    tick_at(&story, 4000);
+    for (uint8_t i = 1; i <= 6; i++) {
+        uint8_t task = story.leased.bytes[0];
+        tell(&story, result(3, task, 2, ATTEMPT_OK));
+        tell(&story, durable(task));
+    }
+    assert_null(strstr(buf_text(&story.text), "w2 ->"));
+    assert_null(strstr(buf_text(&story.text), "#2 w1"));
+    assert_null(strstr(buf_text(&story.text), "#2 w2"));
+    assert_int_equal(broker_core_worker(story.core, 1, &seen, NULL), 0);
+    assert_false(seen.draining);
+    struct broker_counts counts;
+    broker_core_counts(story.core, &counts);
+    assert_int_equal(counts.done, 6);
+    /* there is none that is larger: then the others of that size */
+    tell(&story, of_worker(BROKER_EVENT_WORKER_GONE, 3));
+    story.text.size = 0;
+    tell(&story, add(0x21));
+    tell(&story, result(1, 0x21, 1, ATTEMPT_MEMORY));
+    tick_at(&story, 10000);
+    story_end(&story, "[ 4000] add 2100 -> lease 2100 #1 w1\n"
+                      "[ 4000] result 2100 #1 w1 memory -> attempt-ended 2100 #1 w1 memory, "
+                      "ack 2100 #1 w1\n"
+                      "[10000] tick -> lease 2100 #2 w2\n");
+}
+
+/* Asked for again with other needs, a task that waits has those; what runs goes on with its old
+ * ones. */
+static void test_broker_core__needs_said_last_count(void **state)
+{
+    (void)state;
+    struct story story = story_begin();
+    struct broker_worker seen;
+    tell(&story, large(ready(1, 4, 4), 8));
+    tell(&story, large(add(1), 9));
+    tell(&story, large(add(1), 8));
+    tell(&story, large(add(1), 2));
+    tell(&story, large(add(2), 2));
+    assert_int_equal(broker_core_worker(story.core, 1, &seen, NULL), 0);
+    assert_int_equal(seen.leased.memory_bytes, 8);
+    tell(&story, result(1, 1, 1, ATTEMPT_LOST));
+    story_end(&story, "[    0] ready w1\n[    0] add 0100\n"
+                      "[    0] add 0100 -> lease 0100 #1 w1\n[    0] add 0100\n"
+                      "[    0] add 0200\n"
+                      "[    0] result 0100 #1 w1 lost -> attempt-ended 0100 #1 w1 lost, "
+                      "ack 0100 #1 w1, lease 0100 #2 w1, lease 0200 #1 w1\n");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -1234,6 +1392,11 @@ int main(void)
         cmocka_unit_test(test_broker_core__rival_is_of_another_machine_if_there_is_one),
         cmocka_unit_test(test_broker_core__races_use_nothing_but_idle_slots),
         cmocka_unit_test(test_broker_core__crashed_task_goes_elsewhere),
+        cmocka_unit_test(test_broker_core__needs_are_met),
+        cmocka_unit_test(test_broker_core__room_is_kept_for_a_large_task),
+        cmocka_unit_test(test_broker_core__kept_room_is_given_back),
+        cmocka_unit_test(test_broker_core__out_of_memory_goes_to_a_larger_worker),
+        cmocka_unit_test(test_broker_core__needs_said_last_count),
         cmocka_unit_test(test_broker_core__avoided_worker_takes_it_when_it_is_alone),
         cmocka_unit_test(test_broker_core__added_task_avoids_a_worker),
         cmocka_unit_test(test_broker_core__tells_why_a_task_does_not_run),

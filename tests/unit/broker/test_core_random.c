@@ -18,6 +18,9 @@ enum {
     KINDS = 3,
     PROFILES = 2,
     LEASES = WORKERS * BROKER_CREDIT_MAX,
+    MEMORY = 8, /* of the largest worker; tasks need up to that */
+    GPUS = 2,
+    TAGS = 3, /* a set */
     OLD = 64, /* results a zombie may still send */
 };
 
@@ -28,22 +31,27 @@ struct model_task {
     uint32_t kind, profile_id, attempt, crashes, leases;
     uint32_t persist_worker, persist_attempt;
     uint32_t crashed_on; /* the last worker; 0: none */
-    bool held;
+    bool held, outgrown; /* outgrown: was once too much for a machine */
+    struct broker_needs needs;
 };
 
 struct model_worker {
     uint32_t number; /* 0: not there */
     uint32_t kinds, profile_id, slots, credit, leases;
+    struct broker_needs has;
     bool draining;
 };
 
 struct model_lease {
     uint32_t worker, task, attempt;
+    struct broker_needs needs;
 };
 
 /* What happened over all seeds: a test in which nothing is ever quarantined proves little. */
 static uint64_t fates_seen[FATES], late_seen, lost_seen, held_seen, drained_seen, sick_seen,
     raced_seen, won_seen;
+static uint64_t beside_seen,
+    full_seen; /* leases beside others, all with memory; no more is free */
 
 struct world {
     struct broker_core *core;
@@ -131,7 +139,29 @@ static void lease_drop(struct world *world, int index)
 static bool runs(const struct model_worker *worker, const struct model_task *task)
 {
     return (worker->kinds >> task->kind & 1) &&
-           (task->profile_id == 0 || task->profile_id == worker->profile_id);
+           (task->profile_id == 0 || task->profile_id == worker->profile_id) &&
+           task->needs.memory_bytes <= worker->has.memory_bytes &&
+           task->needs.gpus <= worker->has.gpus && !(task->needs.tags & ~worker->has.tags);
+}
+
+/* What the worker's leases need together. */
+static struct broker_needs used(const struct world *world, uint32_t number)
+{
+    struct broker_needs sum = {0};
+    for (uint32_t i = 0; i < world->n_leases; i++)
+        if (world->leases[i].worker == number) {
+            sum.memory_bytes += world->leases[i].needs.memory_bytes;
+            sum.gpus += world->leases[i].needs.gpus;
+        }
+    return sum;
+}
+
+static bool has_room(const struct world *world, const struct model_worker *worker,
+                     const struct model_task *task)
+{
+    struct broker_needs sum = used(world, worker->number);
+    return sum.memory_bytes + task->needs.memory_bytes <= worker->has.memory_bytes &&
+           sum.gpus + task->needs.gpus <= worker->has.gpus;
 }
 
 /* Workers that get new tasks, without these two; with `task`, those that can run it. */
@@ -177,6 +207,13 @@ static void see_lease(struct world *world, const struct broker_event *cause,
     must(world,
          task->crashed_on != action->worker || !others(world, action->worker, rival_of, task));
     must(world, runs(worker, task));
+    must(world, has_room(world, worker, task));
+    must(world, action->needs.memory_bytes == task->needs.memory_bytes &&
+                    action->needs.time_ms == task->needs.time_ms);
+    struct broker_needs before = used(world, action->worker);
+    beside_seen += before.memory_bytes && task->needs.memory_bytes;
+    full_seen += before.memory_bytes &&
+                 before.memory_bytes + task->needs.memory_bytes == worker->has.memory_bytes;
     must(world, worker->leases < worker->credit);
     must(world, !task->held && !worker->draining);
     must(world, world->n_leases < LEASES);
@@ -184,7 +221,7 @@ static void see_lease(struct world *world, const struct broker_event *cause,
     task->leases++;
     worker->leases++;
     world->leases[world->n_leases++] =
-        (struct model_lease){action->worker, number, action->attempt};
+        (struct model_lease){action->worker, number, action->attempt, task->needs};
 }
 
 static void see_ack(struct world *world, const struct broker_event *cause,
@@ -208,8 +245,9 @@ static void see_attempt(struct world *world, const struct broker_event *cause,
     uint32_t number;
     struct model_task *task = task_of(world, &action->task, &number);
     if (action->end == ATTEMPT_CRASH || action->end == ATTEMPT_TIME ||
-        action->end == ATTEMPT_BAD) {
+        action->end == ATTEMPT_BAD || action->end == ATTEMPT_MEMORY) {
         task->crashes++;
+        task->outgrown = task->outgrown || action->end == ATTEMPT_MEMORY;
         task->crashed_on = action->worker;
     }
     if (cause->type == BROKER_EVENT_RESULT_REJECTED)
@@ -278,6 +316,21 @@ static void see(struct world *world, const struct broker_event *cause,
     must(world, action->type < BROKER_ACTION_COUNT);
 }
 
+static bool is_waiting(const struct model_task *task)
+{
+    return task->fate == OPEN && !task->leases && !task->held;
+}
+
+/* Does any task wait that would fit the worker if less ran there? It may keep room for it. */
+static bool may_keep_room(const struct world *world, const struct model_worker *worker)
+{
+    for (int t = 0; t < TASKS; t++)
+        if (is_waiting(&world->tasks[t]) && runs(worker, &world->tasks[t]) &&
+            !has_room(world, worker, &world->tasks[t]))
+            return true;
+    return false;
+}
+
 /* A worker with an idle slot and a ready task that fits it must not both wait. */
 static void check_nobody_idles(struct world *world)
 {
@@ -286,12 +339,12 @@ static void check_nobody_idles(struct world *world)
         const struct model_worker *worker = &world->workers[w];
         if (!worker->number ||
             broker_core_worker(world->core, worker->number, &seen, NULL) != 0 || seen.silent ||
-            worker->draining || worker->leases >= worker->slots)
+            worker->draining || worker->leases >= worker->slots || may_keep_room(world, worker))
             continue;
         for (int t = 0; t < TASKS; t++) {
             const struct model_task *task = &world->tasks[t];
-            must(world, task->fate != OPEN || task->leases || task->held ||
-                            !runs(worker, task) || task->crashed_on == worker->number);
+            must(world, !is_waiting(task) || !runs(worker, task) || task->outgrown ||
+                            task->crashed_on == worker->number);
         }
     }
 }
@@ -334,6 +387,9 @@ static void workers_sync(struct world *world)
             worker->number = 0;
         } else if (worker->number) {
             must(world, seen.leases == worker->leases);
+            struct broker_needs sum = used(world, worker->number);
+            must(world,
+                 seen.leased.memory_bytes == sum.memory_bytes && seen.leased.gpus == sum.gpus);
         }
     }
 }
@@ -382,6 +438,17 @@ static struct broker_blob some_blob(struct world *world)
     return (struct broker_blob){.size = below(world, 500), .key = 1 + below(world, 100)};
 }
 
+static struct broker_needs random_needs(struct world *world)
+{
+    if (below(world, 2))
+        return (struct broker_needs){0};
+    return (struct broker_needs){.memory_bytes = below(world, 8) ? below(world, MEMORY / 2)
+                                                                 : 1 + below(world, MEMORY),
+                                 .time_ms = below(world, 2) * 1000,
+                                 .gpus = below(world, 4) ? 0 : 1 + below(world, GPUS),
+                                 .tags = below(world, 4) ? 0 : below(world, TAGS + 1)};
+}
+
 static void do_add(struct world *world)
 {
     uint32_t number = below(world, TASKS);
@@ -393,7 +460,10 @@ static void do_add(struct world *world)
         task->held = held;
         task->kind = below(world, KINDS);
         task->profile_id = below(world, PROFILES + 1);
+        task->needs = random_needs(world);
         fate_set(world, task, OPEN);
+    } else if (below(world, 8) == 0) {
+        task->needs = random_needs(world);
     }
     task->held = task->held && held;
     must(world, tell(world, (struct broker_event){.type = BROKER_EVENT_TASK_ADD,
@@ -403,6 +473,7 @@ static void do_add(struct world *world)
                                                   .task = task_id(number),
                                                   .kind = task->kind,
                                                   .profile_id = task->profile_id,
+                                                  .needs = task->needs,
                                                   .priority = (int)below(world, 3) - 1}) == 0);
 }
 
@@ -416,10 +487,14 @@ static void do_ready(struct world *world)
     worker->slots = 1 + below(world, 4);
     uint32_t credit = worker->slots + below(world, 5);
     worker->credit = credit;
+    worker->has = (struct broker_needs){.memory_bytes = below(world, MEMORY + 1),
+                                        .gpus = below(world, GPUS + 1),
+                                        .tags = below(world, TAGS + 1)};
     must(world, tell(world, (struct broker_event){.type = BROKER_EVENT_WORKER_READY,
                                                   .worker = worker->number,
                                                   .kinds = worker->kinds,
                                                   .profile_id = worker->profile_id,
+                                                  .needs = worker->has,
                                                   .slots = worker->slots,
                                                   .credit = worker->credit}) == 0);
 }
@@ -570,12 +645,14 @@ static void finish(struct world *world)
         world->workers[p] = (struct model_worker){.number = world->next_number++,
                                                   .kinds = 0xff,
                                                   .profile_id = p + 1,
+                                                  .has = {MEMORY, TAGS, 0, GPUS},
                                                   .slots = 2,
                                                   .credit = 8};
         must(world, tell(world, (struct broker_event){.type = BROKER_EVENT_WORKER_READY,
                                                       .worker = world->workers[p].number,
                                                       .kinds = 0xff,
                                                       .profile_id = p + 1,
+                                                      .needs = world->workers[p].has,
                                                       .slots = 2,
                                                       .credit = 8}) == 0);
     }
@@ -656,6 +733,7 @@ static void test_broker_core__invariants_hold_for_random_events(void **state)
     assert_true(held_seen > 50 * seeds && drained_seen > 5 * seeds);
     assert_true(sick_seen > seeds);
     assert_true(raced_seen > seeds && won_seen > seeds / 2);
+    assert_true(beside_seen > 30 * seeds && full_seen > 10 * seeds);
     assert_true(late_seen > 100 * seeds && lost_seen > 100 * seeds);
 }
 

@@ -223,16 +223,18 @@ static void hear_a(struct link *link, void *socket, enum message_type type, stru
     }
 }
 
-static void hello_as(struct link *link, const char *kinds_text, const char *profile,
-                     uint32_t slots)
+static void hello_with(struct link *link, const char *kinds_text, uint32_t slots,
+                       const char *profile, uint64_t memory, const char *tags)
 {
     struct message message = {.type = MESSAGE_TYPE_hello,
                               .hello = {.boot = (uint64_t)getpid() ^ (uintptr_t)link->zmq,
                                         .slots = slots,
-                                        .credit = slots}};
+                                        .credit = slots,
+                                        .memory = memory}};
     message_text_set(&message.hello.name, "test:1");
     message_text_set(&message.hello.kinds, kinds_text);
     message_text_set(&message.hello.profile, profile);
+    message_text_set(&message.hello.tags, tags);
     say(link->control, &message);
     hear_a(link, link->control, MESSAGE_TYPE_welcome, &message);
     link->epoch = message.welcome.epoch;
@@ -241,7 +243,7 @@ static void hello_as(struct link *link, const char *kinds_text, const char *prof
 
 static void hello(struct link *link, const char *kinds_text, uint32_t slots)
 {
-    hello_as(link, kinds_text, "profile", slots);
+    hello_with(link, kinds_text, slots, "profile", 0, "");
 }
 
 /* Kinds as HELLO names them, in the revisions of this build. */
@@ -323,6 +325,16 @@ static struct hash submit_campaign(struct link *link, const struct campaign *cam
 static struct hash submit(struct link *link, const char *name, uint32_t want)
 {
     struct campaign campaign = example(link, name, want);
+    struct hash id = submit_campaign(link, &campaign);
+    campaign_done(&campaign);
+    return id;
+}
+
+static struct hash submit_with(struct link *link, const char *name, uint32_t want,
+                               struct needs encode)
+{
+    struct campaign campaign = example(link, name, want);
+    campaign.needs[KIND_encode] = encode;
     struct hash id = submit_campaign(link, &campaign);
     campaign_done(&campaign);
     return id;
@@ -515,6 +527,53 @@ static void test_broker__runs_a_campaign_to_its_end(void **state)
     assert_int_equal(address.pid, bench->pid);
     assert_int_equal(broker_end(bench, SIGTERM), 0);
     assert_int_equal(broker_find(bench->folder, &address, NULL), ERR_NOT_FOUND);
+    link_close(&link);
+}
+
+static void check_waits(struct link *link, const char *name, const char *sentence)
+{
+    json_t *root = status(link);
+    check_text(campaign_in(root, name), "waits", sentence);
+    json_decref(root);
+}
+
+/* A task waits for a worker that has all it needs, and the status says what is missing; two
+ * campaigns that want it give it the most that any of them says. */
+static void test_broker__tasks_get_what_they_need(void **state)
+{
+    struct bench *bench = *state;
+    struct message message;
+    struct buf action = {0};
+    broker_start(bench);
+    struct link link = link_open(bench);
+    (void)submit_with(&link, "one", 16, (struct needs){.memory_bytes = 1000, .time_ms = 5000});
+    (void)submit_with(&link, "two", 17, (struct needs){.memory_bytes = 500, .tags = "big"});
+    check_waits(&link, "one", "no worker runs encode");
+    check_waits(&link, "two", "no worker runs encode");
+    hello_with(&link, "rank@2", 2, "profile", 5000, "big");
+    check_waits(&link, "one", "no worker runs encode");
+    hello_with(&link, all_kinds, 2, "other", 5000, "big");
+    check_waits(&link, "one", "encode: no worker has the numerics profile 'profile'");
+    hello_with(&link, all_kinds, 2, "profile", 5000, "small");
+    check_waits(&link, "one", "encode: no worker has tag big");
+    hello_with(&link, all_kinds, 2, "profile", 900, "big");
+    check_waits(&link, "one", "encode: no worker has 1000 bytes");
+    check_waits(&link, "two", "encode: no worker has 1000 bytes");
+    assert_false(hear(&link, link.control, 100, &message));
+    hello_with(&link, all_kinds, 2, "profile", 1900, "big,small");
+    struct message_lease lease = take_lease(&link, &action);
+    assert_int_equal(lease.memory, 1000);
+    assert_int_equal(lease.time_ms, 0);
+    check_waits(&link, "one", ""); /* only for its turn */
+    assert_false(hear(&link, link.control, 100, &message));
+
+    /* One of them goes on with less: what waits takes that, what runs goes on. */
+    (void)submit_with(&link, "one", 16, (struct needs){.memory_bytes = 700, .time_ms = 2000});
+    lease = take_lease(&link, &action);
+    assert_int_equal(lease.memory, 700);
+    assert_int_equal(lease.time_ms, 0);
+    assert_int_equal(broker_end(bench, SIGTERM), 0);
+    buf_done(&action);
     link_close(&link);
 }
 
@@ -1110,7 +1169,7 @@ static void test_broker__audit_compares_what_is_computed_for_it(void **state)
     (void)take_lease(&link, &action);
     assert_int_equal(order(&link, ORDER_CANCEL, hex, ""), 1);
     hear_a(&link, link.control, MESSAGE_TYPE_revoke, &message);
-    hello_as(&link, encode_kind(), "another", 1);
+    hello_with(&link, encode_kind(), 1, "another", 0, "");
     assert_int_equal(
         order(&link, ORDER_AUDIT, hex, "no worker here has its numerics profile, profile"), 0);
     hello(&link, "knit@1", 1);
@@ -1522,6 +1581,7 @@ int main(int argc, char **argv)
         cmocka_set_test_filter(argv[1]);
     const struct CMUnitTest tests[] = {
         with_broker(test_broker__runs_a_campaign_to_its_end),
+        with_broker(test_broker__tasks_get_what_they_need),
         with_broker(test_broker__killed_at_any_moment_runs_no_finished_task_again),
         with_broker(test_broker__result_of_the_epoch_before_is_taken),
         with_broker(test_broker__quarantine_outlives_the_broker),

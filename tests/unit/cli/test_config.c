@@ -68,7 +68,10 @@ static void test_config__a_full_file_is_understood(void **state)
                        "spacegroups: [Fm-3m, 62, \"P 4/m m m\"]\n"
                        "sample:\n"
                        "  compare: no\n"
-                       "  guidance: 0\n";
+                       "  guidance: 0\n"
+                       "resources:\n"
+                       "  train-step: memory=4 GiB, time=2 h, gpus=1, tags=gpu+big\n"
+                       "  encode: time=10 min\n";
     assert_int_equal(load(text, NULL, 0, &file, &err), 0);
     const struct campaign *c = &file.campaign;
     assert_string_equal(c->name, "oxides-1");
@@ -101,6 +104,10 @@ static void test_config__a_full_file_is_understood(void **state)
     assert_memory_equal(c->spacegroups, ((const uint16_t[]){62, 123, 225}),
                         3 * sizeof(uint16_t));
     assert_false(c->compare);
+    assert_int_equal(c->needs[KIND_train_step].memory_bytes, UINT64_C(4) << 30);
+    assert_string_equal(c->needs[KIND_train_step].tags, "big,gpu");
+    assert_int_equal(c->needs[KIND_encode].time_ms, 600000);
+    assert_true(needs_is_none(&c->needs[KIND_rank]));
     assert_int_equal(c->n_sources, 0);
     campaign_file_done(&file);
 }
@@ -202,6 +209,13 @@ static const struct {
     {"validation: 10%\n", "c.yaml:1:13: validation: '10%' is no number", ""},
     {"sample: {compare: maybe}\n",
      "c.yaml:1:19: sample.compare: 'maybe' is neither true nor false", ""},
+    {"resources:\n  encode: memory=4 GB\n",
+     "c.yaml:2:11: resources.encode: memory: '4 GB' is no number with a unit",
+     "as in '4 GiB'; units are"},
+    {"resources: {encode: gpus=1, time=2 h}\n", "c.yaml:1:29: no key 'time=2 h' in 'resources'",
+     ""},
+    {"resources:\n  train: memory=4 GiB\n", "c.yaml:2:3: no key 'train' in 'resources'",
+     "did you mean 'resources.rank'?"},
     {"name: Big Oxides\n", "c.yaml:1:7: name: 'Big Oxides' is no name", ""},
     {"name: ../x\n", "c.yaml:1:7: name: '../x' is no name", ""},
     {"data: [demo, '']\n", "c.yaml:1:14: data: an empty path", ""},

@@ -112,6 +112,8 @@ static struct message lease(void)
     message.lease.attempt = 2;
     message.lease.duration_ms = 30000;
     message.lease.action = span_text("action");
+    message.lease.memory = 4096;
+    message.lease.time_ms = 100;
     return message;
 }
 
@@ -129,8 +131,9 @@ static void test_message__fields_arrive_in_their_places(void **state)
     assert_true(again.lease.action.data > frame.data &&
                 again.lease.action.data < frame.data + frame.size);
     message_print(&again, &text);
-    assert_string_equal(buf_text(&text), "lease epoch=1 task=ba7816bf.. attempt=2 "
-                                         "duration_ms=30000 action=<6 bytes>");
+    assert_string_equal(buf_text(&text),
+                        "lease epoch=1 task=ba7816bf.. attempt=2 "
+                        "duration_ms=30000 action=<6 bytes> memory=4096 time_ms=100");
     buf_done(&frame);
     buf_done(&text);
 }
@@ -142,8 +145,8 @@ static void test_message__numbers_on_the_wire_stay(void **state)
     static const char *const names[] = {
         "none",      "hello",      "welcome",  "alive",     "goodbye",  "lease",      "revoke",
         "outcome",   "ack",        "blob_get", "blob_data", "blob_put", "blob_state", "submit",
-        "submitted", "status_get", "status",   "stop",      "shutdown", "problem",
-        "gc",        "gc_report", "events_get", "events", "order", "ordered",
+        "submitted", "status_get", "status",   "stop",      "shutdown", "problem",    "gc",
+        "gc_report", "events_get", "events",   "order",     "ordered",
     };
     for (int i = 0; i < (int)(sizeof names / sizeof names[0]); i++)
         assert_string_equal(message_type_text((enum message_type)i), names[i]);

@@ -95,7 +95,9 @@ void fake_lease(struct fake_broker *fake, uint64_t epoch, uint32_t attempt,
                                       .task = *ret_task,
                                       .attempt = attempt,
                                       .duration_ms = 10000,
-                                      .action = buf_span(&bytes)}};
+                                      .action = buf_span(&bytes),
+                                      .memory = fake->lease_memory,
+                                      .time_ms = fake->lease_time_ms}};
     fake_answer(fake, fake->control, &lease);
     buf_done(&bytes);
 }

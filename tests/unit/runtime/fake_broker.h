@@ -9,6 +9,7 @@
 #include <zmq.h>
 
 struct fake_broker {
+    uint64_t lease_memory, lease_time_ms; /* said with every lease */
     void *context, *control, *bulk;
     char endpoint[128];
     zmq_msg_t control_peer, bulk_peer; /* who spoke last */

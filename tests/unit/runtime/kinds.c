@@ -1,5 +1,8 @@
 #include "tests/unit/runtime/kinds.h"
 
+#include "common/mem.h"
+
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -36,6 +39,26 @@ static int fail_run(const struct task *task, struct err *err)
     return rc != 0 ? rc : err_set(err, ERR_NUMERIC, "%s", text);
 }
 
+/* Takes `mib` of memory and uses it, in pieces. */
+static void hoard(uint64_t mib)
+{
+    void **pieces = mem_new(mib, sizeof *pieces);
+    for (uint64_t i = 0; i < mib; i++)
+        memset(pieces[i] = mem_new(1, 1 << 20), (int)i, 1 << 20);
+    for (uint64_t i = 0; i < mib; i++)
+        free(pieces[i]);
+    free(pieces);
+}
+
+static int hoard_run(const struct task *task, struct err *err)
+{
+    char text[16];
+    int rc = value_text(value_get(task->params, "text"), "text", text, sizeof text, err);
+    if (rc == 0)
+        hoard(strtoull(text, NULL, 10));
+    return rc;
+}
+
 static int crash_run(const struct task *task, struct err *err)
 {
     char text[256], how[16];
@@ -49,6 +72,10 @@ static int crash_run(const struct task *task, struct err *err)
         abort();
     if (strcmp(how, "exit") == 0)
         _exit(7);
+    if (strcmp(how, "kill") == 0)
+        (void)raise(SIGKILL);
+    for (volatile unsigned n = 0; strcmp(how, "spin") == 0;)
+        n++;
     for (;;)
         (void)pause();
 }
@@ -67,6 +94,7 @@ const struct task_kind task_kinds[] = {
     {"fail", 3, true, fail_run, "an error"},
     {"chatter", 1, false, chatter_run, "many words on stderr"},
     {"crash", 1, false, crash_run, "a death"},
+    {"hoard", 1, false, hoard_run, "nothing, with so many MiB"},
 };
 const uint32_t task_kinds_count = sizeof task_kinds / sizeof task_kinds[0];
 

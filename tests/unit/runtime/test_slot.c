@@ -5,6 +5,7 @@
 #include "tests/unit/runtime/folder.h"
 #include "tests/unit/runtime/kinds.h"
 #include "workers/runtime/cache.h"
+#include "workers/runtime/machine.h"
 #include "workers/runtime/slot.h"
 
 #include <poll.h>
@@ -61,7 +62,8 @@ static int wait_for(struct slot *slot, struct slot_end *ret)
     return 0;
 }
 
-static struct slot_end run(struct fixture *f, const struct action *action, uint64_t time_ms)
+static struct slot_end run(struct fixture *f, const struct action *action,
+                           const struct slot_limits *limits)
 {
     struct slot_end end = {0};
     struct buf bytes = {0};
@@ -71,7 +73,7 @@ static struct slot_end run(struct fixture *f, const struct action *action, uint6
         assert_int_equal(wait_for(f->slot, &end), 0);
     }
     action_encode(action, &bytes, &id);
-    slot_run(f->slot, buf_span(&bytes), time_ms, now_ms());
+    slot_run(f->slot, buf_span(&bytes), limits, now_ms());
     buf_done(&bytes);
     assert_int_equal(wait_for(f->slot, &end), 1);
     return end;
@@ -86,13 +88,21 @@ static struct action action_of(const char *kind, uint32_t revision, const char *
     return action;
 }
 
+static const struct slot_limits unlimited = {0};
+
+static struct slot_end run_limited(struct fixture *f, const char *kind, const char *how,
+                                   const char *text, struct slot_limits limits)
+{
+    struct action action = action_of(kind, 1, how, text);
+    struct slot_end end = run(f, &action, &limits);
+    action_done(&action);
+    return end;
+}
+
 static struct slot_end run_simple(struct fixture *f, const char *kind, const char *how,
                                   const char *text, uint64_t time_ms)
 {
-    struct action action = action_of(kind, 1, how, text);
-    struct slot_end end = run(f, &action, time_ms);
-    action_done(&action);
-    return end;
+    return run_limited(f, kind, how, text, (struct slot_limits){.time_ms = time_ms});
 }
 
 static void test_slot__a_task_reads_and_writes_files(void **state)
@@ -105,7 +115,7 @@ static void test_slot__a_task_reads_and_writes_files(void **state)
     action.inputs = calloc(2, sizeof *action.inputs);
     action.inputs[0] = action.inputs[1] = input;
     action.n_inputs = 2;
-    struct slot_end end = run(f, &action, 0);
+    struct slot_end end = run(f, &action, &unlimited);
     assert_int_equal(end.end, ATTEMPT_OK);
     assert_int_equal(end.result.n_outputs, 1);
     assert_int_equal(end.result.outputs[0].size, 5);
@@ -130,7 +140,7 @@ static void test_slot__an_error_is_the_functions_sentence(void **state)
 {
     struct action action = action_of("fail", 3, NULL, "no luck \xff today");
     (void)snprintf(action.profile, sizeof action.profile, "%s", numerics_profile());
-    struct slot_end end = run(*state, &action, 0);
+    struct slot_end end = run(*state, &action, &unlimited);
     assert_int_equal(end.end, ATTEMPT_ERROR);
     assert_string_equal(end.sentence, "no luck ? today");
     slot_end_done(&end);
@@ -149,7 +159,7 @@ static void test_slot__refuses_what_it_would_compute_differently(void **state)
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         struct action action = action_of(cases[i].kind, cases[i].revision, NULL, "a");
-        struct slot_end end = run(*state, &action, 0);
+        struct slot_end end = run(*state, &action, &unlimited);
         assert_int_equal(end.end, ATTEMPT_REFUSED);
         assert_int_equal(strncmp(end.sentence, cases[i].sentence, strlen(cases[i].sentence)),
                          0);
@@ -164,7 +174,7 @@ static void check_bad_input(struct fixture *f, const struct hash *input, const c
     action.inputs = calloc(1, sizeof *action.inputs);
     action.inputs[0] = *input;
     action.n_inputs = 1;
-    struct slot_end end = run(f, &action, 0);
+    struct slot_end end = run(f, &action, &unlimited);
     assert_int_equal(end.end, ATTEMPT_BAD);
     assert_true(end.input_bad);
     assert_true(hash_equal(&end.input, input));
@@ -225,6 +235,87 @@ static void test_slot__a_time_limit_ends_the_task(void **state)
     slot_end_done(&end);
 }
 
+/* The sanitizers' own memory counts as well: only without them numbers are known. */
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+enum { SANITIZED = 1 };
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+enum { SANITIZED = 1 };
+#else
+enum { SANITIZED = 0 };
+#endif
+#else
+enum { SANITIZED = 0 };
+#endif
+
+/* Over its limit it ends as "memory" and says how much it was; under it nothing happens, in the
+ * same child over and over; the limit ends with the task. */
+static void test_slot__a_memory_limit_ends_the_task(void **state)
+{
+    const struct slot_limits limits = {.memory_bytes = 64 << 20};
+    struct fixture *f = *state;
+    if (SANITIZED)
+        skip();
+    for (int i = 0; i < 5; i++) {
+        struct slot_end end = run_limited(f, "hoard", NULL, "56", limits);
+        assert_int_equal(end.end, ATTEMPT_OK);
+        assert_in_range(end.peak_bytes, 56 << 20, 96 << 20);
+        slot_end_done(&end);
+    }
+    struct slot_end end = run_limited(f, "hoard", NULL, "100", limits);
+    assert_int_equal(end.end, ATTEMPT_MEMORY);
+    assert_non_null(strstr(end.sentence, "out of memory, with a limit of 64 MiB, "));
+    assert_non_null(strstr(end.sentence, " MiB resident at most"));
+    assert_in_range(end.peak_bytes, 64 << 20, 100 << 20);
+    assert_non_null(strstr(buf_text(&end.log), "out of memory asking for"));
+    slot_end_done(&end);
+
+    end = run_limited(f, "hoard", NULL, "8", limits);
+    assert_int_equal(end.end, ATTEMPT_OK);
+    slot_end_done(&end);
+    end = run_simple(f, "hoard", NULL, "200", 0); /* the same child */
+    assert_int_equal(end.end, ATTEMPT_OK);
+    slot_end_done(&end);
+    end = run_simple(f, "hoard", NULL, "1", 0); /* and the peak is of this task */
+    assert_true(end.peak_bytes < 100 << 20);
+    slot_end_done(&end);
+}
+
+/* When nobody looks at the clock (the worker sleeps), processor time ends the task. */
+static void test_slot__processor_time_is_limited_too(void **state)
+{
+    struct fixture *f = *state;
+    struct action action = action_of("crash", 1, "spin", "busy");
+    struct slot_end end = run_simple(f, "join", NULL, "a", 0);
+    struct buf bytes = {0};
+    slot_end_done(&end);
+    action_encode(&action, &bytes, NULL);
+    slot_run(f->slot, buf_span(&bytes), &(struct slot_limits){.time_ms = 10}, 0);
+    for (uint64_t until = now_ms() + 60000; slot_event(f->slot, 0, &end, NULL) == 0;) {
+        struct pollfd fd = {slot_fd(f->slot), POLLIN, 0};
+        (void)poll(&fd, 1, 100);
+        assert_true(now_ms() < until);
+    }
+    assert_int_equal(end.end, ATTEMPT_TIME);
+    assert_string_equal(end.sentence, "over its time limit of 0.01 s, on the processor");
+    slot_end_done(&end);
+    buf_done(&bytes);
+    action_done(&action);
+}
+
+/* Killed, and not by us: the kernel's count of such deaths decides whether it was for memory.
+ */
+static void test_slot__a_kill_that_is_not_ours(void **state)
+{
+    struct slot_end end = run_simple(*state, "crash", "kill", "no", 0);
+    uint64_t kills;
+    assert_int_equal(end.end, ATTEMPT_CRASH);
+    assert_string_equal(end.sentence, machine_oom_kills(&kills) == 0
+                                          ? "the slot died: signal 9 (Killed)"
+                                          : "killed (out of memory?)");
+    slot_end_done(&end);
+}
+
 static void test_slot__a_killed_slot_starts_anew(void **state)
 {
     struct fixture *f = *state;
@@ -251,6 +342,9 @@ int main(int argc, char **argv)
         TEST(test_slot__a_death_is_told_with_the_last_words),
         TEST(test_slot__the_log_is_of_this_task_and_bounded),
         TEST(test_slot__a_time_limit_ends_the_task),
+        TEST(test_slot__a_memory_limit_ends_the_task),
+        TEST(test_slot__processor_time_is_limited_too),
+        TEST(test_slot__a_kill_that_is_not_ours),
         TEST(test_slot__a_killed_slot_starts_anew),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

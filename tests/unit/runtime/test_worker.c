@@ -6,6 +6,7 @@
 #include "tests/unit/runtime/fake_broker.h"
 #include "tests/unit/runtime/folder.h"
 #include "tests/unit/runtime/kinds.h"
+#include "workers/runtime/machine.h"
 #include "workers/runtime/slot.h"
 #include "workers/runtime/worker.h"
 
@@ -46,7 +47,7 @@ static void say(void *context, const char *sentence)
         f->said = true;
 }
 
-static int setup_held(void **state)
+static int setup_with(void **state, uint32_t slots, uint64_t memory_bytes)
 {
     struct fixture *f = mem_new(1, sizeof *f);
     f->folder = folder_new();
@@ -54,7 +55,10 @@ static int setup_held(void **state)
     assert_int_equal(pipe(f->stop), 0);
     assert_int_equal(pipe(f->hold), 0);
     f->options = (struct worker_options){.connect = f->fake.endpoint,
-                                         .slots = 1,
+                                         .slots = slots,
+                                         .memory_bytes = memory_bytes,
+                                         .gpus = 2,
+                                         .tags = "big,fast",
                                          .cache = f->folder,
                                          .say = say,
                                          .say_context = f,
@@ -64,11 +68,26 @@ static int setup_held(void **state)
     return 0;
 }
 
+static int setup_held(void **state)
+{
+    return setup_with(state, 1, 0);
+}
+
+static int go(struct fixture *f)
+{
+    return write(f->hold[1], "x", 1) == 1 ? 0 : -1;
+}
+
 static int setup(void **state)
 {
     (void)setup_held(state);
-    struct fixture *f = *state;
-    return write(f->hold[1], "x", 1) == 1 ? 0 : -1;
+    return go(*state);
+}
+
+static int setup_100_mib(void **state)
+{
+    (void)setup_with(state, 2, 100 << 20);
+    return go(*state);
 }
 
 static void join(struct fixture *f)
@@ -140,7 +159,11 @@ static void test_worker__introduces_itself_and_keeps_alive(void **state)
         &fake_expect(&f->fake, f->fake.control, MESSAGE_TYPE_hello)->hello;
     assert_int_equal(hello->slots, 1);
     assert_int_equal(hello->credit, 3);
-    assert_string_equal(hello->kinds.text, "join@1,fail@3,chatter@1,crash@1");
+    assert_int_equal(hello->memory, machine_memory_bytes());
+    assert_true(hello->memory > 64 << 20);
+    assert_int_equal(hello->gpus, 2);
+    assert_string_equal(hello->tags.text, "big,fast");
+    assert_string_equal(hello->kinds.text, "join@1,fail@3,chatter@1,crash@1,hoard@1");
     assert_string_equal(hello->profile.text, numerics_profile());
     struct message welcome = {.type = MESSAGE_TYPE_welcome,
                               .welcome = {.epoch = 5, .heartbeat_ms = HEARTBEAT_MS}};
@@ -231,6 +254,28 @@ static void test_worker__tells_errors_and_crashes(void **state)
     lease(f, 1, 1, "knit", NULL, "a", NULL, &task);
     outcome = expect_outcome(f, &task, 1, 1, ATTEMPT_REFUSED);
     assert_string_equal(outcome->message.text, "no task kind 'knit' in this program");
+}
+
+/* Two slots, but memory for one of these at a time; their limits come with the leases. */
+static void test_worker__runs_together_only_what_fits(void **state)
+{
+    struct fixture *f = *state;
+    struct hash asleep, next;
+    fake_welcome(&f->fake, 1, 10000);
+    f->fake.lease_memory = 60 << 20;
+    f->fake.lease_time_ms = 400;
+    lease(f, 1, 1, "crash", "sleep", "zzz", NULL, &asleep);
+    lease(f, 1, 1, "crash", "exit", "at once", NULL, &next);
+    (void)expect_outcome(f, &asleep, 1, 1, ATTEMPT_TIME);
+    fake_ack(&f->fake, 1, &asleep, 1);
+    (void)expect_outcome(f, &next, 1, 1, ATTEMPT_CRASH);
+    fake_ack(&f->fake, 1, &next, 1);
+
+    f->fake.lease_memory = 40 << 20; /* these fit beside each other */
+    f->fake.lease_time_ms = 0;
+    lease(f, 1, 2, "crash", "sleep", "zzzz", NULL, &asleep);
+    lease(f, 1, 2, "crash", "exit", "at once", NULL, &next);
+    (void)expect_outcome(f, &next, 1, 2, ATTEMPT_CRASH);
 }
 
 static void test_worker__damage_on_the_way_is_repaired_or_told(void **state)
@@ -373,7 +418,7 @@ static void test_worker__wrong_options_are_sentences(void **state)
         {{.connect = "tcp://a:1", .slots = 65}, "65 slots; want 1..64", ""},
         {{.connect = "tcp://a:1", .slots = 1, .kinds = "join,knit"},
          "no task kind 'knit'",
-         "kinds are: join, fail, chatter, crash"},
+         "kinds are: join, fail, chatter, crash, hoard"},
         {{.connect = "nowhere", .slots = 1},
          "address 'nowhere': want HOST:PORT with a port 1..65535",
          "write tcp://HOST:PORT, e.g. tcp://127.0.0.1:7700"},
@@ -404,6 +449,8 @@ int main(int argc, char **argv)
         TEST(test_worker__offers_its_results_to_the_next_broker),
         TEST(test_worker__computes_anew_for_an_audit),
         TEST(test_worker__a_revoked_task_is_stopped),
+        cmocka_unit_test_setup_teardown(test_worker__runs_together_only_what_fits,
+                                        setup_100_mib, teardown),
         TEST(test_worker__leaves_when_what_runs_is_done),
         TEST(test_worker__a_second_request_ends_it_at_once),
     };
