@@ -659,6 +659,20 @@ static struct hash make_damage_case(const char *folder, const uint8_t *data, siz
     return id;
 }
 
+/* Bytes of part of an object, as its rows lend them. */
+static int append_part(void *context, struct span part)
+{
+    buf_append(context, part.data, part.size);
+    return 0;
+}
+
+static int read_part(struct store *store, const struct hash *id, uint64_t offset, size_t size,
+                     bool checked, struct buf *ret_bytes, struct err *err)
+{
+    ret_bytes->size = 0;
+    return store_lend(store, id, offset, size, checked, append_part, ret_bytes, err);
+}
+
 static void test_lmdb__fsck_finds_a_flipped_bit(void **state)
 {
     enum { SIZE = 3 * STORE_CHUNK_BYTES };
@@ -679,8 +693,11 @@ static void test_lmdb__fsck_finds_a_flipped_bit(void **state)
     assert_int_equal(store_get(store, &id, &bytes, &err), ERR_CORRUPT);
     (void)snprintf(want, sizeof want, "object %s: row 3: wrong checksum", hash_hex(&id, hex));
     assert_string_equal(err.text, want);
-    assert_int_equal(store_read(store, &id, STORE_CHUNK_BYTES, 10, &bytes, &err), ERR_CORRUPT);
-    assert_int_equal(store_read(store, &id, 0, 10, &bytes, &err), 0); /* that part is sound */
+    assert_int_equal(read_part(store, &id, STORE_CHUNK_BYTES, 10, true, &bytes, &err),
+                     ERR_CORRUPT);
+    assert_int_equal(read_part(store, &id, 0, 10, true, &bytes, &err),
+                     0); /* that part is sound */
+    assert_int_equal(read_part(store, &id, STORE_CHUNK_BYTES, 10, false, &bytes, &err), 0);
     assert_int_equal(store_fsck(store, note, &findings, &check, NULL), 0);
     assert_int_equal(check.damaged, 1);
     assert_int_equal(check.dangling, 0);
