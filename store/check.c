@@ -29,6 +29,7 @@ struct check {
     struct claim *claims;
     size_t n_claims, capacity;
     struct buf bytes; /* of the object being checked */
+    struct err *err;  /* of the walk over refs */
 };
 
 static void complain(struct check *check, const char *format, ...)
@@ -43,6 +44,13 @@ static void complain(struct check *check, const char *format, ...)
     va_end(args);
     if (check->complain)
         check->complain(check->context, sentence);
+}
+
+/* Damage is what will be so tomorrow, too; any other failure to read (ERR_IO, ...) is none, and
+ * it ends the check, and nothing is given up for it. */
+static bool is_damage(int rc)
+{
+    return rc == ERR_CORRUPT || rc == ERR_NOT_FOUND;
 }
 
 /* ---- collecting claims ---- */
@@ -170,10 +178,17 @@ static int verify_object(struct store *store, const struct hash *id, const struc
                                   : err_set(err, ERR_CORRUPT, "bytes do not match the name");
 }
 
-/* Number of rows looked at; findings are counted. *ret_rc is not 0 when reading is impossible.
- */
-static uint64_t check_object(struct check *check, const struct claim *claim, int *ret_rc,
-                             struct err *err)
+/* The reading itself failed: tell so. 0 when it did not; a finding is counted by the caller. */
+static int unreadable(int rc, const struct err *why, struct err *err)
+{
+    if (rc == 0 || is_damage(rc))
+        return 0;
+    if (err)
+        *err = *why;
+    return rc;
+}
+
+static int check_object(struct check *check, const struct claim *claim, struct err *err)
 {
     char hex[HASH_HEX_SIZE];
     struct err why = {0};
@@ -182,38 +197,36 @@ static uint64_t check_object(struct check *check, const struct claim *claim, int
     int rc = verify_object(check->store, &claim->id, &place, &check->bytes, &why);
     check->found.objects++;
     check->found.bytes += claim->size;
-    if (rc == ERR_CORRUPT) {
+    if (is_damage(rc)) {
         check->found.damaged++;
         complain(check, "object %s: %s", hash_hex(&claim->id, hex), why.text);
-    } else if (rc != 0) {
-        *ret_rc = rc;
-        if (err)
-            *err = why;
     }
-    return object_rows(claim->size);
+    return unreadable(rc, &why, err);
 }
 
-static void check_result(struct check *check, const struct claim *claim)
+static int check_result(struct check *check, const struct claim *claim, struct err *err)
 {
     char hex[HASH_HEX_SIZE];
     struct result result;
     struct err why = {0};
     int rc = record_find(check->store, &claim->id, &result, &why);
     check->found.results++;
-    if (rc != 0) {
+    if (is_damage(rc)) {
         check->found.damaged++;
         complain(check, "%s", why.text);
-        return;
     }
+    if (rc != 0)
+        return unreadable(rc, &why, err);
     rc = check_outputs(check->store, &result, true, &why);
     result_done(&result);
-    if (rc != 0) {
+    if (is_damage(rc)) {
         check->found.dangling++;
         complain(check, "result of action %s: %s", hash_hex(&claim->id, hex), why.text);
     }
+    return unreadable(rc, &why, err);
 }
 
-static void check_event(struct check *check, const struct claim *claim)
+static int check_event(struct check *check, const struct claim *claim, struct err *err)
 {
     struct row row;
     struct err why = {0};
@@ -222,14 +235,15 @@ static void check_event(struct check *check, const struct claim *claim)
         rc = err_set(&why, ERR_CORRUPT, "row %llu is no event",
                      (unsigned long long)claim->sequence);
     check->found.events++;
-    if (rc != 0) {
+    if (is_damage(rc)) {
         check->found.damaged++;
         complain(check, "event: %s", why.text);
     }
+    return unreadable(rc, &why, err);
 }
 
 /* The row says what the view says, and there is a way to get the object back. */
-static void check_pruned(struct check *check, const struct claim *claim)
+static int check_pruned(struct check *check, const struct claim *claim, struct err *err)
 {
     char hex[HASH_HEX_SIZE];
     struct row row;
@@ -241,65 +255,76 @@ static void check_pruned(struct check *check, const struct claim *claim)
                     memcmp(row.payload.data + HASH_SIZE, claim->action.bytes, HASH_SIZE) != 0))
         rc = err_set(&why, ERR_CORRUPT, "row %llu does not tell of it",
                      (unsigned long long)claim->sequence);
-    if (rc != 0) {
+    if (is_damage(rc)) {
         check->found.damaged++;
         complain(check, "freed object %s: %s", hash_hex(&claim->id, hex), why.text);
-        return;
     }
+    if (rc != 0)
+        return unreadable(rc, &why, err);
     check->found.pruned++;
-    if (place_find(check->store, &claim->action, &place, &why) != 0) {
+    rc = place_find(check->store, &claim->action, &place, &why);
+    if (is_damage(rc)) {
         check->found.dangling++;
         complain(check, "freed object %s: how it is made: %s", hash_hex(&claim->id, hex),
                  why.text);
     }
+    return unreadable(rc, &why, err);
 }
 
-/* May this row stand there although no view names it? */
-static bool needs_no_claim(struct check *check, const struct row *row)
+/* May this row stand there although no view names it? Errors: ERR_CORRUPT, no; those of
+ * reading. */
+static int check_needs_no_claim(struct check *check, const struct row *row, struct err *err)
 {
     struct span value;
-    if (row->kind == ROW_REF || row->kind == ROW_REF_DELETED)
-        return true;
-    if (row->kind != ROW_RESULT || row->payload.size < HASH_SIZE)
-        return false;
     struct store *store = check->store;
-    int rc =
-        store->backend->ops->get(store->backend, TABLE_RESULTS,
-                                 (struct span){row->payload.data, HASH_SIZE}, &value, NULL);
-    return rc == 0 && value.size == 8 && get_u64_le(value.data) > row->sequence;
+    int rc = ERR_NOT_FOUND;
+    if (row->kind == ROW_REF || row->kind == ROW_REF_DELETED)
+        return 0;
+    if (row->kind == ROW_RESULT && row->payload.size >= HASH_SIZE)
+        rc = store->backend->ops->get(store->backend, TABLE_RESULTS,
+                                      (struct span){row->payload.data, HASH_SIZE}, &value, err);
+    if (rc != 0 && rc != ERR_NOT_FOUND)
+        return rc;
+    if (rc == 0 && value.size == 8 && get_u64_le(value.data) > row->sequence)
+        return 0;
+    return err_set(err, ERR_CORRUPT, "row %llu is in no index",
+                   (unsigned long long)row->sequence);
 }
 
-static void check_unclaimed(struct check *check, uint64_t sequence, struct span value)
+static int check_unclaimed(struct check *check, uint64_t sequence, struct span value,
+                           struct err *err)
 {
     struct row row;
     struct err why = {0};
     int rc = row_decode(sequence, value, &row, &why);
-    if (rc == 0 && !needs_no_claim(check, &row))
-        rc =
-            err_set(&why, ERR_CORRUPT, "row %llu is in no index", (unsigned long long)sequence);
-    if (rc != 0) {
+    if (rc == 0)
+        rc = check_needs_no_claim(check, &row, &why);
+    if (is_damage(rc)) {
         check->found.damaged++;
         complain(check, "%s", why.text);
     }
+    return unreadable(rc, &why, err);
 }
 
 /* ---- the whole ---- */
 
-static int check_claim(struct check *check, const struct claim *claim, uint64_t *ret_rows,
-                       struct err *err)
+static int check_claim(struct check *check, const struct claim *claim, struct err *err)
 {
-    int rc = 0;
-    *ret_rows = 1;
-    if (claim->kind == CLAIM_OBJECT)
-        *ret_rows = check_object(check, claim, &rc, err);
-    else if (claim->kind == CLAIM_RESULT)
-        check_result(check, claim);
-    else if (claim->kind == CLAIM_PRUNED)
-        check_pruned(check, claim);
-    else
-        check_event(check, claim);
+    static int (*const checks[])(struct check * check, const struct claim *claim,
+                                 struct err *err) = {
+        [CLAIM_OBJECT] = check_object,
+        [CLAIM_RESULT] = check_result,
+        [CLAIM_EVENT] = check_event,
+        [CLAIM_PRUNED] = check_pruned,
+    };
+    int rc = checks[claim->kind](check, claim, err);
     rest(check->store);
     return rc;
+}
+
+static uint64_t claim_end(const struct claim *claim)
+{
+    return claim->sequence + (claim->kind == CLAIM_OBJECT ? object_rows(claim->size) : 1);
 }
 
 /* Claims and journal rows together, in ascending sequence. */
@@ -308,52 +333,54 @@ static int check_journal(struct check *check, struct err *err)
     struct walk walk = {.key_size = 0};
     struct span value;
     size_t next = 0;
-    uint64_t done = 0; /* every row up to here has been looked at */
+    uint64_t end = 0; /* every row before it has been looked at */
     int rc;
     while ((rc = walk_next(check->store, TABLE_JOURNAL, &walk, &value, err)) == 0) {
         uint64_t sequence = sequence_of_key((struct span){walk.key, walk.key_size});
-        uint64_t rows;
         bool claimed = next < check->n_claims && check->claims[next].sequence <= sequence;
-        if (!claimed && sequence > done)
-            check_unclaimed(check, sequence, value);
+        if (!claimed && sequence >= end)
+            rc = check_unclaimed(check, sequence, value, err);
         rest(check->store);
-        while (next < check->n_claims && check->claims[next].sequence <= sequence) {
-            rc = check_claim(check, &check->claims[next], &rows, err);
-            if (rc != 0)
-                return rc;
-            if (check->claims[next].sequence + rows - 1 > done)
-                done = check->claims[next].sequence + rows - 1;
-            next++;
+        for (; rc == 0 && next < check->n_claims && check->claims[next].sequence <= sequence;
+             next++) {
+            rc = check_claim(check, &check->claims[next], err);
+            if (claim_end(&check->claims[next]) > end)
+                end = claim_end(&check->claims[next]);
         }
-        if (done > sequence)
-            sequence_key(done, walk.key); /* skip what the claim has covered */
+        if (rc != 0)
+            return rc;
+        if (end > sequence + 1)
+            sequence_key(end - 1, walk.key); /* skip what the claim has covered */
     }
     rest(check->store);
-    for (; rc == ERR_NOT_FOUND && next < check->n_claims; next++) {
-        uint64_t rows;
-        int failed = check_claim(check, &check->claims[next], &rows, err);
-        if (failed != 0)
-            return failed;
-    }
-    return rc == ERR_NOT_FOUND ? 0 : rc;
+    if (rc == ERR_NOT_FOUND)
+        rc = 0;
+    for (; rc == 0 && next < check->n_claims; next++)
+        rc = check_claim(check, &check->claims[next], err);
+    return rc;
 }
 
 static int check_ref(void *context, const char *name, const struct hash *id)
 {
     struct check *check = context;
     char hex[HASH_HEX_SIZE];
+    struct err why = {0};
+    struct place place;
+    int rc = place_find(check->store, id, &place, &why);
+    rest(check->store);
     check->found.refs++;
-    if (!store_has(check->store, id)) {
+    if (is_damage(rc)) {
         check->found.dangling++;
         complain(check, "ref '%s': no object %s", name, hash_hex(id, hex));
     }
-    return 0;
+    return unreadable(rc, &why, check->err);
 }
 
 int store_fsck(struct store *store, void (*complain_to)(void *context, const char *sentence),
                void *context, struct store_check *ret, struct err *err)
 {
-    struct check check = {.store = store, .complain = complain_to, .context = context};
+    struct check check = {
+        .store = store, .complain = complain_to, .context = context, .err = err};
     /* All passes look at one moment: a writer beside us would otherwise seem to be damage. */
     store->backend->ops->hold(store->backend, true);
     int rc = collect_all(&check, err);
@@ -386,13 +413,6 @@ static int drop_row(struct rebuild *rebuild, uint64_t sequence, struct err *err)
     rebuild->dropped++;
     int rc = backend->ops->erase(backend, TABLE_JOURNAL, (struct span){key, sizeof key}, err);
     return rc == ERR_NOT_FOUND ? 0 : rc;
-}
-
-/* Damage is what will be so tomorrow, too; any other failure to read (ERR_IO, ...) is none, and
- * nothing may be given up for it. */
-static bool is_damage(int rc)
-{
-    return rc == ERR_CORRUPT || rc == ERR_NOT_FOUND;
 }
 
 /* Is the row what its kind promises? *ret_rows: how many belong together. Errors: ERR_CORRUPT,
