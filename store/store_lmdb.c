@@ -48,17 +48,14 @@ static struct lmdb *lmdb_of(struct backend *backend)
 
 static int err_from_mdb(struct err *err, int rc, const char *what)
 {
+    if (rc == MDB_MAP_FULL)
+        rc = ENOSPC;
+    if (rc > 0)
+        return err_errno(err, rc, "%s", what);
     int code = ERR_IO;
     switch (rc) {
     case MDB_NOTFOUND:
-    case ENOENT:
         code = ERR_NOT_FOUND;
-        break;
-    case MDB_MAP_FULL:
-    case ENOSPC:
-    case EDQUOT:
-    case EFBIG: /* RLIMIT_FSIZE */
-        code = ERR_FULL;
         break;
     case MDB_CORRUPTED:
     case MDB_PAGE_NOTFOUND:
@@ -70,10 +67,7 @@ static int err_from_mdb(struct err *err, int rc, const char *what)
     default:
         break;
     }
-    (void)err_set(err, code, "%s: %s", what, mdb_strerror(rc));
-    if (code == ERR_FULL)
-        (void)err_hint(err, "free some space; nothing that was stored is lost");
-    return code;
+    return err_set(err, code, "%s: %s", what, mdb_strerror(rc));
 }
 
 /* ---- the environment ---- */
