@@ -29,7 +29,6 @@ struct check {
     struct claim *claims;
     size_t n_claims, capacity;
     struct buf bytes; /* of the object being checked */
-    struct err *err;  /* of the walk over refs */
 };
 
 static void complain(struct check *check, const char *format, ...)
@@ -360,34 +359,57 @@ static int check_journal(struct check *check, struct err *err)
     return rc;
 }
 
-static int check_ref(void *context, const char *name, const struct hash *id)
+/* `value` is borrowed. */
+static int check_ref(struct check *check, const struct walk *walk, struct span value,
+                     struct err *err)
 {
-    struct check *check = context;
     char hex[HASH_HEX_SIZE];
+    int name_size = (int)walk->key_size;
+    const char *name = (const char *)walk->key;
+    struct hash id;
     struct err why = {0};
     struct place place;
-    int rc = place_find(check->store, id, &place, &why);
-    rest(check->store);
     check->found.refs++;
+    if (value.size != HASH_SIZE) {
+        check->found.damaged++;
+        complain(check, "ref '%.*s' has %zu bytes", name_size, name, value.size);
+        return 0;
+    }
+    memcpy(id.bytes, value.data, HASH_SIZE);
+    int rc = place_find(check->store, &id, &place, &why);
     if (is_damage(rc)) {
         check->found.dangling++;
-        complain(check, "ref '%s': no object %s", name, hash_hex(id, hex));
+        complain(check, "ref '%.*s': no object %s", name_size, name, hash_hex(&id, hex));
     }
-    return unreadable(rc, &why, check->err);
+    return unreadable(rc, &why, err);
+}
+
+static int check_refs(struct check *check, struct err *err)
+{
+    struct walk walk = {.key_size = 0};
+    struct span value;
+    int rc;
+    while ((rc = walk_next(check->store, TABLE_REFS, &walk, &value, err)) == 0) {
+        rc = check_ref(check, &walk, value, err);
+        rest(check->store);
+        if (rc != 0)
+            return rc;
+    }
+    rest(check->store);
+    return rc == ERR_NOT_FOUND ? 0 : rc;
 }
 
 int store_fsck(struct store *store, void (*complain_to)(void *context, const char *sentence),
                void *context, struct store_check *ret, struct err *err)
 {
-    struct check check = {
-        .store = store, .complain = complain_to, .context = context, .err = err};
+    struct check check = {.store = store, .complain = complain_to, .context = context};
     /* All passes look at one moment: a writer beside us would otherwise seem to be damage. */
     store->backend->ops->hold(store->backend, true);
     int rc = collect_all(&check, err);
     if (rc == 0)
         rc = check_journal(&check, err);
     if (rc == 0)
-        rc = store_each_ref(store, "", check_ref, &check, err);
+        rc = check_refs(&check, err);
     store->backend->ops->hold(store->backend, false);
     free(check.claims);
     buf_done(&check.bytes);
@@ -455,6 +477,23 @@ static int drop_replaced_result(struct rebuild *rebuild, struct span action, str
     return drop_row(rebuild, get_u64_le(value.data), err);
 }
 
+/* An object, or a note of gc, that stands there twice: the first one counts. Errors:
+ * ERR_CORRUPT, it does; those of reading. */
+static int check_first(struct rebuild *rebuild, const struct row *row, struct err *err)
+{
+    struct span value;
+    struct backend *backend = rebuild->store->backend;
+    enum table table = row->kind == ROW_OBJECT ? TABLE_OBJECTS : TABLE_PRUNED;
+    if ((row->kind != ROW_OBJECT && row->kind != ROW_PRUNED) || row->payload.size < HASH_SIZE)
+        return 0;
+    int rc = backend->ops->get(backend, table, (struct span){row->payload.data, HASH_SIZE},
+                               &value, err);
+    if (rc == 0)
+        return err_set(err, ERR_CORRUPT, "row %llu repeats an earlier one",
+                       (unsigned long long)row->sequence);
+    return rc == ERR_NOT_FOUND ? 0 : rc;
+}
+
 static int rebuild_row(struct rebuild *rebuild, uint64_t sequence, struct span value,
                        uint64_t *ret_rows, struct err *err)
 {
@@ -462,6 +501,8 @@ static int rebuild_row(struct rebuild *rebuild, uint64_t sequence, struct span v
     uint8_t head[VIEW_HEAD_SIZE];
     *ret_rows = 1;
     int rc = row_decode(sequence, value, &row, err);
+    if (rc == 0)
+        rc = check_first(rebuild, &row, err);
     if (rc == 0)
         rc = check_row(rebuild, &row, ret_rows, err);
     if (rc != 0)
@@ -473,6 +514,28 @@ static int rebuild_row(struct rebuild *rebuild, uint64_t sequence, struct span v
     if (rc == 0)
         rc = view_row(rebuild->store, sequence, row.kind, (struct span){head, size}, err);
     return rc == ERR_CORRUPT ? drop_row(rebuild, sequence, err) : rc;
+}
+
+/* Keys of the journal that are no sequences; before the group is open, which begins behind the
+ * last key. */
+static int drop_strange_keys(struct rebuild *rebuild, struct err *err)
+{
+    struct backend *backend = rebuild->store->backend;
+    struct walk walk = {.key_size = 0};
+    struct span value;
+    int rc = backend->ops->begin(backend, err);
+    while (rc == 0 &&
+           (rc = walk_next(rebuild->store, TABLE_JOURNAL, &walk, &value, err)) == 0) {
+        struct span key = {walk.key, walk.key_size};
+        if (sequence_of_key(key))
+            continue;
+        rebuild->dropped++;
+        rc = backend->ops->erase(backend, TABLE_JOURNAL, key, err);
+    }
+    if (rc == ERR_NOT_FOUND)
+        return 0;
+    backend->ops->abort(backend);
+    return rc;
 }
 
 static int rebuild_views(struct rebuild *rebuild, struct err *err)
@@ -574,6 +637,8 @@ int store_rebuild(struct store *store, uint64_t *ret_dropped, struct err *err)
 {
     struct rebuild rebuild = {.store = store, .err = err};
     int rc = store_commit(store, err);
+    if (rc == 0 && store->mode == STORE_WRITE)
+        rc = drop_strange_keys(&rebuild, err);
     if (rc == 0)
         rc = writing(store, err);
     if (rc != 0)

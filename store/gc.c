@@ -223,7 +223,7 @@ static int sweep_result(struct store_gc *gc, const struct hash *action, struct s
     }
     gc->counts.freed_results++;
     *work = 4;
-    int rc = gc->dry ? 0 : erase_row(gc->store, sequence, err);
+    int rc = gc->dry ? 0 : erase_row_of(gc->store, sequence, ROW_RESULT, action, err);
     return rc || gc->dry ? rc : erase_key(gc->store, TABLE_RESULTS, hash_span(action), err);
 }
 
@@ -265,6 +265,11 @@ static int sweep_object(struct store_gc *gc, const struct hash *id, struct span 
         gc->counts.bytes += place.size;
         return 0;
     }
+    /* Where index and row do not agree, the rows may be another object's. */
+    struct span data;
+    int rc = journal_chunk(gc->store, id, &place, 0, &data, err);
+    if (rc != 0)
+        return rc == ERR_CORRUPT ? 0 : rc;
     const struct prunable *prunable = map_find(gc->prunable, id);
     gc->counts.freed_objects++;
     gc->counts.freed_bytes += place.size;
@@ -272,7 +277,7 @@ static int sweep_object(struct store_gc *gc, const struct hash *id, struct span 
     if (gc->dry)
         return 0;
     *work = 4 + (uint32_t)object_rows(place.size);
-    int rc = erase_object(gc->store, id, &place, err);
+    rc = erase_object(gc->store, id, &place, err);
     return rc == 0 && prunable ? note_pruned(gc->store, prunable, err) : rc;
 }
 
@@ -289,7 +294,7 @@ static int sweep_pruned(struct store_gc *gc, const struct hash *id, struct span 
     *work = 4;
     int rc = erase_key(gc->store, TABLE_PRUNED, hash_span(id), err);
     if (rc == 0)
-        rc = erase_row(gc->store, pruned.sequence, err);
+        rc = erase_row_of(gc->store, pruned.sequence, ROW_PRUNED, id, err);
     return rc == 0 && prunable ? note_pruned(gc->store, prunable, err) : rc;
 }
 

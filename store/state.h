@@ -75,6 +75,10 @@ int append_row(struct store *store, enum row_kind kind, const struct span *parts
 /* ERR_NOT_FOUND is a success: it shall be gone. */
 int erase_key(struct store *store, enum table table, struct span key, struct err *err);
 int erase_row(struct store *store, uint64_t sequence, struct err *err);
+/* Row `sequence` if it is of this kind and begins with `id`, as an index says. Where the index
+ * is damaged nothing is erased: that is fsck's affair, and the row may be another's. */
+int erase_row_of(struct store *store, uint64_t sequence, enum row_kind kind,
+                 const struct hash *id, struct err *err);
 /* Errors as in writing(). */
 int write_floor(struct store *store, uint64_t sequence, struct err *err);
 /* The group is open and healthy. Errors: ERR_UNSUPPORTED (read only), those of the backend. */

@@ -148,6 +148,8 @@ int writing(struct store *store, struct err *err)
     if (rc != 0)
         return rc;
     rc = ops->last(store->backend, TABLE_JOURNAL, &key, err);
+    if (rc == 0 && sequence_of_key(key) == 0)
+        rc = err_set(err, ERR_CORRUPT, "the journal's last key has %zu bytes", key.size);
     if (rc != 0 && rc != ERR_NOT_FOUND) {
         ops->abort(store->backend);
         return rc;
@@ -222,6 +224,20 @@ int erase_row(struct store *store, uint64_t sequence, struct err *err)
     uint8_t key[SEQUENCE_SIZE];
     sequence_key(sequence, key);
     return erase_key(store, TABLE_JOURNAL, (struct span){key, sizeof key}, err);
+}
+
+int erase_row_of(struct store *store, uint64_t sequence, enum row_kind kind,
+                 const struct hash *id, struct err *err)
+{
+    struct row row;
+    int rc = journal_get(store, sequence, &row, err);
+    if (rc == ERR_CORRUPT)
+        return 0;
+    if (rc != 0)
+        return rc;
+    bool same = row.kind == kind && row.payload.size >= HASH_SIZE &&
+                memcmp(row.payload.data, id->bytes, HASH_SIZE) == 0;
+    return same ? erase_row(store, sequence, err) : 0;
 }
 
 static int put_u64(struct store *store, enum table table, struct span key, uint64_t number,
@@ -402,7 +418,7 @@ static int forget_pruned(struct store *store, const struct hash *id, struct err 
     if (rc == ERR_NOT_FOUND)
         return 0;
     if (rc == 0)
-        rc = erase_row(store, pruned.sequence, err);
+        rc = erase_row_of(store, pruned.sequence, ROW_PRUNED, id, err);
     if (rc == 0 || rc == ERR_CORRUPT)
         rc = erase_key(store, TABLE_PRUNED, hash_span(id), err);
     return rc;
@@ -697,7 +713,7 @@ static int erase_replaced(struct store *store, const struct hash *action, struct
         store->backend->ops->get(store->backend, TABLE_RESULTS, hash_span(action), &value, err);
     if (rc == ERR_NOT_FOUND || (rc == 0 && value.size != 8))
         return 0;
-    return rc == 0 ? erase_row(store, get_u64_le(value.data), err) : rc;
+    return rc == 0 ? erase_row_of(store, get_u64_le(value.data), ROW_RESULT, action, err) : rc;
 }
 
 /* While gc is under way: it has counted, and this record was not there yet. */
