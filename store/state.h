@@ -42,6 +42,9 @@ enum { VIEW_HEAD_SIZE = 256 };
 int view_row(struct store *store, uint64_t sequence, enum row_kind kind, struct span head,
              struct err *err);
 
+/* No control characters. */
+bool is_ref_name(struct span name);
+
 /* A walk over a table in which every step is a read of its own: a slow visitor pins no pages.
  * Begin with the smallest key wanted (none: key_size 0); walk_next copies the key of the next
  * pair into `walk` and lends the value until rest(). ERR_NOT_FOUND at the end. */

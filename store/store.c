@@ -784,9 +784,8 @@ static int check_name(const char *name, struct err *err)
     if (size == 0 || size >= STORE_REF_NAME_SIZE)
         return err_set(err, ERR_INVALID, "a ref name has 1..%d bytes, not %zu",
                        STORE_REF_NAME_SIZE - 1, size);
-    for (size_t i = 0; i < size; i++)
-        if ((uint8_t)name[i] < 0x20 || name[i] == 0x7f)
-            return err_set(err, ERR_INVALID, "ref name with a control character");
+    if (!is_ref_name(span_text(name)))
+        return err_set(err, ERR_INVALID, "ref name with a control character");
     return 0;
 }
 

@@ -158,134 +158,161 @@ static void put(struct backend *backend, enum table table, struct span key, stru
     assert_int_equal(backend->ops->put(backend, table, key, &value, 1, false, NULL), 0);
 }
 
-/* Each gives the entry another value or key; false: it does not fit this one. `other` is
- * another entry of the same table. */
-static bool remove_it(struct backend *backend, const struct entry *entry,
-                      const struct entry *other)
+/* One entry of one store, to be spoilt. */
+struct damage {
+    struct backend *backend;
+    const struct entry *entry;
+    const struct entry *other; /* another one of the same table, or NULL */
+    size_t number;
+};
+
+static void set_value(const struct damage *damage, struct span value)
 {
-    (void)other;
-    erase(backend, entry);
+    put(damage->backend, damage->entry->table, buf_span(&damage->entry->key), value);
+}
+
+/* Each gives the entry another value or key; false: it does not fit this one. */
+static bool remove_it(const struct damage *damage)
+{
+    erase(damage->backend, damage->entry);
     return true;
 }
 
-static bool empty_it(struct backend *backend, const struct entry *entry,
-                     const struct entry *other)
+static bool empty_it(const struct damage *damage)
 {
-    (void)other;
-    put(backend, entry->table, buf_span(&entry->key), (struct span){0});
-    return entry->value.size > 0;
+    set_value(damage, (struct span){0});
+    return damage->entry->value.size > 0;
 }
 
-static bool shorten_it(struct backend *backend, const struct entry *entry,
-                       const struct entry *other)
+static bool shorten_it(const struct damage *damage)
 {
-    (void)other;
-    if (entry->value.size == 0)
-        return false;
-    put(backend, entry->table, buf_span(&entry->key),
-        (struct span){entry->value.data, entry->value.size - 1});
-    return true;
+    const struct buf *value = &damage->entry->value;
+    if (value->size > 0)
+        set_value(damage, (struct span){value->data, value->size - 1});
+    return value->size > 0;
 }
 
 /* Longer than any type or row header. */
-static bool lengthen_it(struct backend *backend, const struct entry *entry,
-                        const struct entry *other)
+static bool lengthen_it(const struct damage *damage)
 {
     uint8_t more[64] = {0};
     struct buf value = {0};
-    (void)other;
-    buf_append(&value, entry->value.data, entry->value.size);
+    buf_append(&value, damage->entry->value.data, damage->entry->value.size);
     buf_append(&value, more, sizeof more);
-    put(backend, entry->table, buf_span(&entry->key), buf_span(&value));
+    set_value(damage, buf_span(&value));
     buf_done(&value);
-    return entry->table != TABLE_EVENTS;
+    return damage->entry->table != TABLE_EVENTS;
 }
 
-static bool flip(struct backend *backend, const struct entry *entry, size_t at)
+static bool flip(const struct damage *damage, size_t at)
 {
     struct buf value = {0};
-    if (entry->value.size <= at)
+    if (damage->entry->value.size <= at)
         return false;
-    buf_append(&value, entry->value.data, entry->value.size);
+    buf_append(&value, damage->entry->value.data, damage->entry->value.size);
     value.data[at] ^= 0x15;
-    put(backend, entry->table, buf_span(&entry->key), buf_span(&value));
+    set_value(damage, buf_span(&value));
     buf_done(&value);
     return true;
 }
 
-static bool flip_first(struct backend *backend, const struct entry *entry,
-                       const struct entry *other)
+static bool flip_first(const struct damage *damage)
 {
-    (void)other;
-    return flip(backend, entry, 0);
+    return flip(damage, 0);
 }
 
-static bool flip_ninth(struct backend *backend, const struct entry *entry,
-                       const struct entry *other)
+static bool flip_ninth(const struct damage *damage)
 {
-    (void)other;
-    return flip(backend, entry, 8);
+    return flip(damage, 8);
 }
 
-static bool flip_high(struct backend *backend, const struct entry *entry,
-                      const struct entry *other)
+static bool flip_high(const struct damage *damage)
 {
-    (void)other;
-    return flip(backend, entry, 15); /* of a size in an index: terabytes */
+    return flip(damage, 15); /* of a size in an index: terabytes */
 }
 
-static bool flip_last(struct backend *backend, const struct entry *entry,
-                      const struct entry *other)
+static bool flip_last(const struct damage *damage)
 {
-    (void)other;
-    return flip(backend, entry, entry->value.size - 1);
+    return flip(damage, damage->entry->value.size - 1);
 }
 
-static bool shorten_key(struct backend *backend, const struct entry *entry,
-                        const struct entry *other)
+static bool shorten_key(const struct damage *damage)
 {
-    (void)other;
-    erase(backend, entry);
-    put(backend, entry->table, (struct span){entry->key.data, entry->key.size - 1},
-        buf_span(&entry->value));
+    struct span key = buf_span(&damage->entry->key);
+    erase(damage->backend, damage->entry);
+    key.size--;
+    put(damage->backend, damage->entry->table, key, buf_span(&damage->entry->value));
     return true;
 }
 
-/* Another row, sound in itself, stands in its place; or another entry's value. */
-static bool replace(struct backend *backend, const struct entry *entry,
-                    const struct entry *other)
+/* A row that is sound in itself. */
+static void set_row(const struct damage *damage, enum row_kind kind, struct span payload)
 {
-    if (!other)
-        return false;
-    struct span value = buf_span(&other->value);
-    if (entry->table != TABLE_JOURNAL) {
-        put(backend, entry->table, buf_span(&entry->key), value);
-        return value.size != entry->value.size ||
-               (value.size > 0 && memcmp(value.data, entry->value.data, value.size) != 0);
-    }
-    struct row row;
     uint8_t header[ROW_HEADER_SIZE];
-    uint64_t sequence = sequence_of_key(buf_span(&entry->key));
-    assert_int_equal(row_decode(sequence_of_key(buf_span(&other->key)), value, &row, NULL), 0);
-    row_header(sequence, row.kind, &row.payload, 1, header);
-    struct span parts[2] = {{header, sizeof header}, row.payload};
-    assert_int_equal(
-        backend->ops->put(backend, TABLE_JOURNAL, buf_span(&entry->key), parts, 2, false, NULL),
-        0);
+    struct buf value = {0};
+    row_header(sequence_of_key(buf_span(&damage->entry->key)), kind, &payload, 1, header);
+    buf_append(&value, header, sizeof header);
+    buf_append(&value, payload.data, payload.size);
+    set_value(damage, buf_span(&value));
+    buf_done(&value);
+}
+
+static bool row_of(const struct entry *entry, struct row *ret)
+{
+    return entry && entry->table == TABLE_JOURNAL &&
+           row_decode(sequence_of_key(buf_span(&entry->key)), buf_span(&entry->value), ret,
+                      NULL) == 0;
+}
+
+/* Another entry's value, or another row, stands in its place. */
+static bool replace(const struct damage *damage)
+{
+    struct row row;
+    if (!damage->other)
+        return false;
+    struct span value = buf_span(&damage->other->value), own = buf_span(&damage->entry->value);
+    if (row_of(damage->other, &row))
+        set_row(damage, row.kind, row.payload);
+    else
+        set_value(damage, value);
+    return value.size != own.size ||
+           (value.size > 0 && memcmp(value.data, own.data, value.size) != 0);
+}
+
+static bool rename_kind(const struct damage *damage)
+{
+    struct row row;
+    if (damage->number > ROW_PRUNED + 1 || !row_of(damage->entry, &row) ||
+        damage->number == row.kind)
+        return false;
+    set_row(damage, (enum row_kind)damage->number, row.payload);
+    return true;
+}
+
+static bool cut_row(const struct damage *damage)
+{
+    static const size_t sizes[] = {
+        0, 1, 8, HASH_SIZE - 1, HASH_SIZE, HASH_SIZE + 8, HASH_SIZE + 9};
+    struct row row;
+    if (damage->number >= sizeof sizes / sizeof sizes[0] || !row_of(damage->entry, &row) ||
+        row.payload.size <= sizes[damage->number])
+        return false;
+    row.payload.size = sizes[damage->number];
+    set_row(damage, row.kind, row.payload);
     return true;
 }
 
 static const struct {
     const char *name;
-    bool (*spoil)(struct backend *backend, const struct entry *entry,
-                  const struct entry *other);
-    bool with_others;
+    bool (*spoil)(const struct damage *damage);
+    bool numbered;
 } ways[] = {
-    {"removed", remove_it, false},         {"emptied", empty_it, false},
-    {"shortened", shorten_it, false},      {"lengthened", lengthen_it, false},
-    {"first byte", flip_first, false},     {"ninth byte", flip_ninth, false},
-    {"high byte", flip_high, false},       {"last byte", flip_last, false},
-    {"key shortened", shorten_key, false}, {"replaced", replace, true},
+    {"removed", remove_it, false},          {"emptied", empty_it, false},
+    {"shortened", shorten_it, false},       {"lengthened", lengthen_it, false},
+    {"first byte", flip_first, false},      {"ninth byte", flip_ninth, false},
+    {"high byte", flip_high, false},        {"last byte", flip_last, false},
+    {"key shortened", shorten_key, false},  {"replaced", replace, true},
+    {"of another kind", rename_kind, true}, {"cut", cut_row, true},
 };
 
 /* ---- what must hold ---- */
@@ -402,12 +429,12 @@ static void write_all(struct store *store)
 }
 
 /* Free the garbage. */
-static void collect(struct store *store)
+static void collect(struct store *store, uint64_t horizon)
 {
     struct store_gc *gc;
     struct hash lost = id_of("lost"), action = id_of("action two"), large = large_id();
     bool over = false;
-    if (store_gc_begin(store, store_sequence(store), false, &gc, NULL) != 0)
+    if (store_gc_begin(store, horizon, false, &gc, NULL) != 0)
         return;
     for (int i = 0; i < GARBAGE; i++) {
         struct hash id = id_of(texts[i]);
@@ -444,15 +471,14 @@ static struct store *spoilt(const struct entries *entries, size_t i, size_t way,
     struct store *store = NULL;
     struct err err = {0};
     struct backend *backend = backend_open_memory();
-    const struct entry *with = other < entries->n && other != i &&
-                                       entries->items[other].table == entries->items[i].table
-                                   ? &entries->items[other]
-                                   : NULL;
+    struct damage damage = {.backend = backend, .entry = &entries->items[i], .number = other};
+    if (other < entries->n && other != i && entries->items[other].table == damage.entry->table)
+        damage.other = &entries->items[other];
     assert_int_equal(backend->ops->begin(backend, NULL), 0);
     for (size_t k = 0; k < entries->n; k++)
         put(backend, entries->items[k].table, buf_span(&entries->items[k].key),
             buf_span(&entries->items[k].value));
-    bool fits = ways[way].spoil(backend, &entries->items[i], with);
+    bool fits = ways[way].spoil(&damage);
     assert_int_equal(backend->ops->commit(backend, NULL), 0);
     if (!fits) {
         backend->ops->close(backend);
@@ -481,6 +507,8 @@ static void one_damage(const struct entries *entries, size_t i, size_t way, size
                  table, i, ways[way].name, other, good, READS);
     write_all(store);
     assert_int_equal(check(store, false), found);
+    collect(store, 1); /* all of it is young */
+    assert_int_equal(check(store, false), found);
     if (store_rebuild(store, &dropped, &err) != 0)
         fail_msg("table %d, entry %zu, %s: rebuild: %s", table, i, ways[way].name, err.text);
     if (check(store, true) != 0)
@@ -500,7 +528,7 @@ static void one_damage_and_gc(const struct entries *entries, size_t i, size_t wa
     uint64_t dropped;
     if (!store)
         return;
-    collect(store);
+    collect(store, store_sequence(store));
     if (table != TABLE_JOURNAL) {
         struct hash large = large_id(), wanted = id_of("wanted");
         assert_int_equal(store_rebuild(store, &dropped, NULL), 0);
@@ -527,7 +555,7 @@ static void every_damage(void (*one)(const struct entries *entries, size_t i, si
     (void)alarm(CRASH_S);
     for (size_t i = 0; i < entries.n; i++)
         for (size_t way = 0; way < sizeof ways / sizeof ways[0]; way++)
-            for (size_t other = 0; other < (ways[way].with_others ? entries.n : 1); other++)
+            for (size_t other = 0; other < (ways[way].numbered ? entries.n : 1); other++)
                 one(&entries, i, way, other);
     (void)alarm(0);
     entries_done(&entries);
