@@ -394,34 +394,16 @@ static void read_results(struct store *store)
     }
 }
 
-static void bench_results(uint32_t per_group)
+/* Every other result stays, with its output. *ret_longest: of a step without its commit. */
+static double collect_half(struct store *store, double *ret_longest)
 {
-    char path[PATH_BYTES], file[PATH_BYTES + 16];
-    struct store *store;
-    struct store_check found;
-    struct stat info;
     struct err err = {0};
-    uint64_t dropped;
-    fresh(path);
-    check(store_open(path, STORE_WRITE, &store, &err), &err);
-    double begin = bench_now_s();
-    write_results(store, per_group);
-    double written = bench_now_s();
-    store_close(store);
-    check(store_open(path, STORE_WRITE, &store, &err), &err);
-    double opened = bench_now_s();
-    read_results(store);
-    double read = bench_now_s();
-    check(store_fsck(store, NULL, NULL, &found, &err), &err);
-    double checked = bench_now_s();
-    check(store_rebuild(store, &dropped, &err), &err);
-    double rebuilt = bench_now_s();
-    (void)snprintf(file, sizeof file, "%s/data.mdb", path);
     struct store_gc *gc;
     bool over = false;
-    double longest = 0, swept = bench_now_s();
+    double begin = bench_now_s();
+    *ret_longest = 0;
     check(store_gc_begin(store, store_sequence(store), false, &gc, &err), &err);
-    for (uint64_t i = 0; i < RESULTS; i += 2) { /* every other result stays, with its output */
+    for (uint64_t i = 0; i < RESULTS; i += 2) {
         struct hash action = number_hash(i);
         uint64_t text[16] = {i, ~i};
         struct hash output = hash_bytes((struct span){(const uint8_t *)text, sizeof text});
@@ -432,22 +414,81 @@ static void bench_results(uint32_t per_group)
         double step = bench_now_s();
         check(store_gc_sweep(gc, 256, &over, &err), &err);
         double sweep = bench_now_s() - step;
-        longest = sweep > longest ? sweep : longest;
+        *ret_longest = sweep > *ret_longest ? sweep : *ret_longest;
         check(store_commit(store, &err), &err);
     }
-    swept = bench_now_s() - swept;
     store_gc_end(gc);
-    double bytes = stat(file, &info) == 0 ? (double)info.st_size : 0;
-    (void)printf("%d results, %u per group: written %.2f s (%.0f results/s, durable), replayed "
-                 "%.3f s (%.1f us each), fsck %.2f s, rebuilt %.2f s, %.0f B each on disk\n",
-                 RESULTS, per_group, written - begin, RESULTS / (written - begin),
-                 read - opened, 1e6 * (read - opened) / RESULTS, checked - read,
-                 rebuilt - checked, bytes / RESULTS);
-    (void)printf("  gc of every other one: %.2f s, longest step without its commit %.2f ms\n",
-                 swept, 1e3 * longest);
-    (void)fflush(stdout);
+    return bench_now_s() - begin;
+}
+
+/* clang-format off */
+static const struct column result_columns[] = {
+    {"written",  "1/s", 0, "results, each with an output of 128 B, durable"},
+    {"replayed", "us",  1, "store_get_result, each"},
+    {"fsck",     "s",   2, "of all"},
+    {"rebuild",  "s",   2, "of all views"},
+    {"gc",       "s",   2, "of every other result and output, with its commits"},
+    {"gc step",  "ms",  2, "the longest, without its commit"},
+    {"space",    "B",   0, "on disk for a result"},
+};
+/* clang-format on */
+enum { RESULT_COLUMNS = sizeof result_columns / sizeof result_columns[0] };
+
+static void measure_results(uint32_t per_group, double ret[RESULT_COLUMNS])
+{
+    char path[PATH_BYTES], file[PATH_BYTES + 16];
+    struct store *store;
+    struct store_check found;
+    struct stat info;
+    struct err err = {0};
+    uint64_t dropped;
+    fresh(path);
+    (void)snprintf(file, sizeof file, "%s/data.mdb", path);
+    check(store_open(path, STORE_WRITE, &store, &err), &err);
+    double begin = bench_now_s();
+    write_results(store, per_group);
+    double written = bench_now_s();
+    ret[6] = stat(file, &info) == 0 ? (double)info.st_size / RESULTS : 0;
+    store_close(store);
+    check(store_open(path, STORE_WRITE, &store, &err), &err);
+    double opened = bench_now_s();
+    read_results(store);
+    double read = bench_now_s();
+    check(store_fsck(store, NULL, NULL, &found, &err), &err);
+    double checked = bench_now_s();
+    check(store_rebuild(store, &dropped, &err), &err);
+    ret[0] = RESULTS / (written - begin);
+    ret[1] = 1e6 * (read - opened) / RESULTS;
+    ret[2] = checked - read;
+    ret[3] = bench_now_s() - checked;
+    ret[4] = collect_half(store, &ret[5]);
+    ret[5] *= 1e3;
     store_close(store);
     remove_store(path);
+}
+
+static void bench_results(uint32_t per_group, json_t *json)
+{
+    char name[64];
+    double values[RESULT_COLUMNS];
+    (void)snprintf(name, sizeof name, "%d results, %u per group", RESULTS, per_group);
+    measure_results(per_group, values);
+    json_t *row = json_pack("{s:s}", "load", name);
+    if (!json)
+        (void)printf("\n%s\n", name);
+    for (int c = 0; c < RESULT_COLUMNS; c++) {
+        const struct column *column = &result_columns[c];
+        (void)json_object_set_new(row, column->name,
+                                  json_pack("{s:f,s:s,s:s}", "value", values[c], "unit",
+                                            column->unit, "what", column->what));
+        if (!json)
+            (void)printf("%-9s %10.*f %-4s %s\n", column->name, column->decimals, values[c],
+                         column->unit, column->what);
+    }
+    if (json)
+        (void)json_array_append(json, row);
+    json_decref(row);
+    (void)fflush(stdout);
 }
 
 int bench_store(int argc, char **argv)
@@ -461,13 +502,11 @@ int bench_store(int argc, char **argv)
         return 1;
     }
     bench_objects(json);
+    bench_results(64, json);
+    bench_results(1000, json);
     if (json)
         (void)json_dumpf(json, stdout, JSON_INDENT(1));
     json_decref(json);
-    if (!as_json) {
-        bench_results(64);
-        bench_results(1000);
-    }
     (void)rmdir(place.folder);
     return 0;
 }
