@@ -36,13 +36,21 @@ check() {
     local where
     where="write $1, errno $2, on $on: $(cat "$folder/told")"
     case $rc in
-    0 | 3) ids "$out" | cmp - "$folder/want" || fail "other candidates ($where)" ;;
+    0 | 3) # it says that all is done: then all is durable
+        ids "$out" | cmp - "$folder/want" || fail "other candidates ($where)"
+        counted=$(executions) || fail "$counted ($where)"
+        [ "$counted" = "$calm" ] || fail "done, but $counted are in the store, undisturbed $calm ($where)"
+        ;;
     1 | 75)
         grep -q '^wyckmill.*: .*: \(No space left on device\|Input/output error\)' "$folder/log" || fail "no sentence ($where)"
         grep -q '^ *hint: ' "$folder/log" || fail "no hint ($where)"
         ;;
     *) fail "ended with $rc ($where)" ;;
     esac
+    # A broker ends for what the disk said, and never because something that it took for durable is not there.
+    if grep -s '^wyckmill broker: ' "$store/log/broker.log" | grep -v 'No space left on device\|Input/output error'; then
+        fail "a broker ended for another reason ($where)"
+    fi
     if [ -s "$store/data.mdb" ]; then
         "$wyckmill" fsck --store "$store" >"$folder/fsck" 2>&1 || grep -q 'no store at' "$folder/fsck" ||
             fail "fsck: $(cat "$folder/fsck") ($where)"
