@@ -5,8 +5,10 @@
 
 #include "cli/find.h"
 #include "common/cleanup.h"
+#include "common/mem.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <jansson.h>
 #include <signal.h>
 #include <string.h>
@@ -108,9 +110,31 @@ static int check_store(const struct options *options)
     return options->repair || check.damaged + check.dangling == 0 ? EXIT_DONE : EXIT_FAILED;
 }
 
+/* Read the database as a file: what a map turns into a signal has a reason here. Errors:
+ * ERR_IO, with the place. */
+static int check_disk(const struct options *options, struct err *err)
+{
+    enum { PART_BYTES = 1 << 20 };
+    struct buf path = {0};
+    cleanup(free_ptr) uint8_t *part = mem_new(PART_BYTES, 1);
+    unsigned long long at = 0;
+    buf_print(&path, "%s/data.mdb", find_store_path(options->common.store));
+    cleanup(close_fd) int fd = open(buf_text(&path), O_RDONLY | O_CLOEXEC);
+    ssize_t n = fd < 0 ? -1 : 1;
+    while (n > 0) {
+        n = read(fd, part, PART_BYTES);
+        at += n > 0 ? (unsigned long long)n : 0;
+    }
+    int rc = n < 0 ? err_errno(err, errno, "read '%s' at byte %llu", buf_text(&path), at) : 0;
+    buf_done(&path);
+    return rc;
+}
+
 static int report_crash(const struct options *options, int signal_number)
 {
     struct err err = {0};
+    if (check_disk(options, &err) != 0)
+        return cli_fail("fsck", &err, options->common.json);
     (void)err_set(&err, ERR_CORRUPT, "the database's own pages are damaged (%s)",
                   strsignal(signal_number));
     (void)err_hint(&err, "take the store's folder away and run the campaign again; the folder "

@@ -72,18 +72,23 @@ static int start(struct child *child, struct err *err)
     return rc;
 }
 
+/* The last whole lines of its log, as many as fit. */
 static void log_tail(const struct child *child, char *ret, size_t size)
 {
     cleanup(fclose_ptr) FILE *file = fopen(child->log, "rb");
     ret[0] = '\0';
     if (!file)
         return;
-    if (fseek(file, -(long)(size - 1), SEEK_END) != 0)
+    bool cut = fseek(file, -(long)(size - 1), SEEK_END) == 0;
+    if (!cut)
         rewind(file);
     size_t n = fread(ret, 1, size - 1, file);
     while (n && ret[n - 1] == '\n')
         n--;
     ret[n] = '\0';
+    const char *line = cut ? strchr(ret, '\n') : NULL;
+    if (line)
+        memmove(ret, line + 1, strlen(line));
 }
 
 /* A child has ended: plan its restart, or give up. */

@@ -2,6 +2,7 @@
 #include "common/err.h"
 
 #include <errno.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -46,13 +47,18 @@ int err_context(struct err *err, int code, const char *format, ...)
 
 int err_errno(struct err *err, int errno_value, const char *format, ...)
 {
-    int code = errno_value == ENOSPC || errno_value == EDQUOT ? ERR_FULL
-               : errno_value == ENOENT                        ? ERR_NOT_FOUND
-                                                              : ERR_IO;
+    bool full = errno_value == ENOSPC || errno_value == EDQUOT || errno_value == EFBIG;
+    int code = full ? ERR_FULL : errno_value == ENOENT ? ERR_NOT_FOUND : ERR_IO;
     if (!err)
         return code;
     err->code = code;
     err->hint[0] = '\0';
+    if (full)
+        (void)err_hint(err, "free some space and run the same command again: nothing that was "
+                            "stored is lost");
+    if (errno_value == EIO)
+        (void)err_hint(err, "the disk fails or its connection does: look at the kernel's "
+                            "messages (dmesg), then run the same command again");
     va_list args;
     va_start(args, format);
     int n = vsnprintf(err->text, sizeof err->text, format, args);

@@ -47,8 +47,8 @@ int err_hint(struct err *err, const char *format, ...) __attribute__((format(pri
 int err_context(struct err *err, int code, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
-/* Translate errno of a failed call into ERR_FULL (ENOSPC, EDQUOT), ERR_NOT_FOUND (ENOENT) or
- * ERR_IO; the sentence is "WHAT: strerror". */
+/* Translate errno of a failed call into ERR_FULL (ENOSPC, EDQUOT, EFBIG), ERR_NOT_FOUND
+ * (ENOENT) or ERR_IO; the sentence is "WHAT: strerror". A full or failing disk has a hint. */
 int err_errno(struct err *err, int errno_value, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 

@@ -1,6 +1,8 @@
 /* SHA-256 by libcrypto (SHA-NI where the CPU has it). */
 #include "common/hash.h"
 
+#include <assert.h>
+#include <openssl/evp.h>
 #include <openssl/sha.h>
 #include <string.h>
 
@@ -10,6 +12,37 @@ struct hash hash_bytes(struct span bytes)
     static const uint8_t nothing = 0;
     (void)SHA256(bytes.size ? bytes.data : &nothing, bytes.size, hash.bytes);
     return hash;
+}
+
+/* Both names are libcrypto's context: it allocates, so a failure of it is an allocation's. */
+static EVP_MD_CTX *context_of(struct hasher *hasher)
+{
+    return (EVP_MD_CTX *)hasher;
+}
+
+struct hasher *hasher_new(void)
+{
+    EVP_MD_CTX *context = EVP_MD_CTX_new();
+    int good = context && EVP_DigestInit_ex(context, EVP_sha256(), NULL);
+    assert(good);
+    return (struct hasher *)context;
+}
+
+void hasher_add(struct hasher *hasher, struct span bytes)
+{
+    (void)EVP_DigestUpdate(context_of(hasher), bytes.data, bytes.size);
+}
+
+struct hash hasher_end(struct hasher *hasher)
+{
+    struct hash hash;
+    (void)EVP_DigestFinal_ex(context_of(hasher), hash.bytes, NULL);
+    return hash;
+}
+
+void hasher_free(struct hasher *hasher)
+{
+    EVP_MD_CTX_free(context_of(hasher));
 }
 
 char *hash_hex(const struct hash *hash, char ret_hex[HASH_HEX_SIZE])

@@ -16,6 +16,14 @@ struct hash {
 /* SHA-256 of the bytes. Cannot fail. */
 struct hash hash_bytes(struct span bytes);
 
+/* The same of bytes that come in parts: hash_bytes of all that was added. Cannot fail. */
+struct hasher;
+struct hasher *hasher_new(void);
+void hasher_add(struct hasher *hasher, struct span bytes);
+/* Once, when all is added. */
+struct hash hasher_end(struct hasher *hasher);
+void hasher_free(struct hasher *hasher);
+
 /* Lower-case hex, NUL-terminated. Returns `ret_hex`. */
 char *hash_hex(const struct hash *hash, char ret_hex[HASH_HEX_SIZE]);
 

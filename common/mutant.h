@@ -19,6 +19,7 @@
     X(LOST_IS_CRASH, "a lost worker counts as a crash of the task", "Dask KilledWorker") \
     X(REJECTED_FORGOTTEN, "a result that cannot be kept is dropped without a word", "taskvine#3763") \
     X(OUTPUTS_UNCHECKED, "a result is written though its outputs are not there", "flux-core#6718") \
+    X(UPLOAD_UNHASHED, "an upload counts though its bytes are not what it is named after", "bazel-remote: CAS without validation") \
     X(CACHE_HIT_WITHOUT_BLOB, "a cached result counts though its outputs are gone", "bazel#10880") \
     X(SOURCES_UNCHECKED, "a campaign is taken though its data are not there", "flux-core#6236") \
     X(SEQUENCE_REUSED, "the journal writes over its last row", "HyperQueue#742") \

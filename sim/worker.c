@@ -312,7 +312,8 @@ static void on_blob_state(struct sim_worker *worker, const struct message_blob_s
                 attempt->accepted[k] = state->problem.text[0] && attempt->lie
                                            ? attempt->result.outputs[k].size
                                            : state->next;
-                attempt->due_us = 0;
+                attempt->due_us =
+                    state->wait_ms ? worker->sim->now_us + UINT64_C(1000) * state->wait_ms : 0;
             }
     }
 }

@@ -45,6 +45,13 @@ static void complain(struct check *check, const char *format, ...)
         check->complain(check->context, sentence);
 }
 
+/* Damage is what will be so tomorrow, too; any other failure to read (ERR_IO, ...) is none, and
+ * it ends the check, and nothing is given up for it. */
+static bool is_damage(int rc)
+{
+    return rc == ERR_CORRUPT || rc == ERR_NOT_FOUND;
+}
+
 /* ---- collecting claims ---- */
 
 static void add_claim(struct check *check, const struct claim *claim)
@@ -170,10 +177,17 @@ static int verify_object(struct store *store, const struct hash *id, const struc
                                   : err_set(err, ERR_CORRUPT, "bytes do not match the name");
 }
 
-/* Number of rows looked at; findings are counted. *ret_rc is not 0 when reading is impossible.
- */
-static uint64_t check_object(struct check *check, const struct claim *claim, int *ret_rc,
-                             struct err *err)
+/* The reading itself failed: tell so. 0 when it did not; a finding is counted by the caller. */
+static int unreadable(int rc, const struct err *why, struct err *err)
+{
+    if (rc == 0 || is_damage(rc))
+        return 0;
+    if (err)
+        *err = *why;
+    return rc;
+}
+
+static int check_object(struct check *check, const struct claim *claim, struct err *err)
 {
     char hex[HASH_HEX_SIZE];
     struct err why = {0};
@@ -182,38 +196,36 @@ static uint64_t check_object(struct check *check, const struct claim *claim, int
     int rc = verify_object(check->store, &claim->id, &place, &check->bytes, &why);
     check->found.objects++;
     check->found.bytes += claim->size;
-    if (rc == ERR_CORRUPT) {
+    if (is_damage(rc)) {
         check->found.damaged++;
         complain(check, "object %s: %s", hash_hex(&claim->id, hex), why.text);
-    } else if (rc != 0) {
-        *ret_rc = rc;
-        if (err)
-            *err = why;
     }
-    return object_rows(claim->size);
+    return unreadable(rc, &why, err);
 }
 
-static void check_result(struct check *check, const struct claim *claim)
+static int check_result(struct check *check, const struct claim *claim, struct err *err)
 {
     char hex[HASH_HEX_SIZE];
     struct result result;
     struct err why = {0};
     int rc = record_find(check->store, &claim->id, &result, &why);
     check->found.results++;
-    if (rc != 0) {
+    if (is_damage(rc)) {
         check->found.damaged++;
         complain(check, "%s", why.text);
-        return;
     }
+    if (rc != 0)
+        return unreadable(rc, &why, err);
     rc = check_outputs(check->store, &result, true, &why);
     result_done(&result);
-    if (rc != 0) {
+    if (is_damage(rc)) {
         check->found.dangling++;
         complain(check, "result of action %s: %s", hash_hex(&claim->id, hex), why.text);
     }
+    return unreadable(rc, &why, err);
 }
 
-static void check_event(struct check *check, const struct claim *claim)
+static int check_event(struct check *check, const struct claim *claim, struct err *err)
 {
     struct row row;
     struct err why = {0};
@@ -222,14 +234,15 @@ static void check_event(struct check *check, const struct claim *claim)
         rc = err_set(&why, ERR_CORRUPT, "row %llu is no event",
                      (unsigned long long)claim->sequence);
     check->found.events++;
-    if (rc != 0) {
+    if (is_damage(rc)) {
         check->found.damaged++;
         complain(check, "event: %s", why.text);
     }
+    return unreadable(rc, &why, err);
 }
 
 /* The row says what the view says, and there is a way to get the object back. */
-static void check_pruned(struct check *check, const struct claim *claim)
+static int check_pruned(struct check *check, const struct claim *claim, struct err *err)
 {
     char hex[HASH_HEX_SIZE];
     struct row row;
@@ -241,65 +254,76 @@ static void check_pruned(struct check *check, const struct claim *claim)
                     memcmp(row.payload.data + HASH_SIZE, claim->action.bytes, HASH_SIZE) != 0))
         rc = err_set(&why, ERR_CORRUPT, "row %llu does not tell of it",
                      (unsigned long long)claim->sequence);
-    if (rc != 0) {
+    if (is_damage(rc)) {
         check->found.damaged++;
         complain(check, "freed object %s: %s", hash_hex(&claim->id, hex), why.text);
-        return;
     }
+    if (rc != 0)
+        return unreadable(rc, &why, err);
     check->found.pruned++;
-    if (place_find(check->store, &claim->action, &place, &why) != 0) {
+    rc = place_find(check->store, &claim->action, &place, &why);
+    if (is_damage(rc)) {
         check->found.dangling++;
         complain(check, "freed object %s: how it is made: %s", hash_hex(&claim->id, hex),
                  why.text);
     }
+    return unreadable(rc, &why, err);
 }
 
-/* May this row stand there although no view names it? */
-static bool needs_no_claim(struct check *check, const struct row *row)
+/* May this row stand there although no view names it? Errors: ERR_CORRUPT, no; those of
+ * reading. */
+static int check_needs_no_claim(struct check *check, const struct row *row, struct err *err)
 {
     struct span value;
-    if (row->kind == ROW_REF || row->kind == ROW_REF_DELETED)
-        return true;
-    if (row->kind != ROW_RESULT || row->payload.size < HASH_SIZE)
-        return false;
     struct store *store = check->store;
-    int rc =
-        store->backend->ops->get(store->backend, TABLE_RESULTS,
-                                 (struct span){row->payload.data, HASH_SIZE}, &value, NULL);
-    return rc == 0 && value.size == 8 && get_u64_le(value.data) > row->sequence;
+    int rc = ERR_NOT_FOUND;
+    if (row->kind == ROW_REF || row->kind == ROW_REF_DELETED)
+        return 0;
+    if (row->kind == ROW_RESULT && row->payload.size >= HASH_SIZE)
+        rc = store->backend->ops->get(store->backend, TABLE_RESULTS,
+                                      (struct span){row->payload.data, HASH_SIZE}, &value, err);
+    if (rc != 0 && rc != ERR_NOT_FOUND)
+        return rc;
+    if (rc == 0 && value.size == 8 && get_u64_le(value.data) > row->sequence)
+        return 0;
+    return err_set(err, ERR_CORRUPT, "row %llu is in no index",
+                   (unsigned long long)row->sequence);
 }
 
-static void check_unclaimed(struct check *check, uint64_t sequence, struct span value)
+static int check_unclaimed(struct check *check, uint64_t sequence, struct span value,
+                           struct err *err)
 {
     struct row row;
     struct err why = {0};
     int rc = row_decode(sequence, value, &row, &why);
-    if (rc == 0 && !needs_no_claim(check, &row))
-        rc =
-            err_set(&why, ERR_CORRUPT, "row %llu is in no index", (unsigned long long)sequence);
-    if (rc != 0) {
+    if (rc == 0)
+        rc = check_needs_no_claim(check, &row, &why);
+    if (is_damage(rc)) {
         check->found.damaged++;
         complain(check, "%s", why.text);
     }
+    return unreadable(rc, &why, err);
 }
 
 /* ---- the whole ---- */
 
-static int check_claim(struct check *check, const struct claim *claim, uint64_t *ret_rows,
-                       struct err *err)
+static int check_claim(struct check *check, const struct claim *claim, struct err *err)
 {
-    int rc = 0;
-    *ret_rows = 1;
-    if (claim->kind == CLAIM_OBJECT)
-        *ret_rows = check_object(check, claim, &rc, err);
-    else if (claim->kind == CLAIM_RESULT)
-        check_result(check, claim);
-    else if (claim->kind == CLAIM_PRUNED)
-        check_pruned(check, claim);
-    else
-        check_event(check, claim);
+    static int (*const checks[])(struct check * check, const struct claim *claim,
+                                 struct err *err) = {
+        [CLAIM_OBJECT] = check_object,
+        [CLAIM_RESULT] = check_result,
+        [CLAIM_EVENT] = check_event,
+        [CLAIM_PRUNED] = check_pruned,
+    };
+    int rc = checks[claim->kind](check, claim, err);
     rest(check->store);
     return rc;
+}
+
+static uint64_t claim_end(const struct claim *claim)
+{
+    return claim->sequence + (claim->kind == CLAIM_OBJECT ? object_rows(claim->size) : 1);
 }
 
 /* Claims and journal rows together, in ascending sequence. */
@@ -308,46 +332,71 @@ static int check_journal(struct check *check, struct err *err)
     struct walk walk = {.key_size = 0};
     struct span value;
     size_t next = 0;
-    uint64_t done = 0; /* every row up to here has been looked at */
+    uint64_t end = 0; /* every row before it has been looked at */
     int rc;
     while ((rc = walk_next(check->store, TABLE_JOURNAL, &walk, &value, err)) == 0) {
         uint64_t sequence = sequence_of_key((struct span){walk.key, walk.key_size});
-        uint64_t rows;
         bool claimed = next < check->n_claims && check->claims[next].sequence <= sequence;
-        if (!claimed && sequence > done)
-            check_unclaimed(check, sequence, value);
+        if (!claimed && sequence >= end)
+            rc = check_unclaimed(check, sequence, value, err);
         rest(check->store);
-        while (next < check->n_claims && check->claims[next].sequence <= sequence) {
-            rc = check_claim(check, &check->claims[next], &rows, err);
-            if (rc != 0)
-                return rc;
-            if (check->claims[next].sequence + rows - 1 > done)
-                done = check->claims[next].sequence + rows - 1;
-            next++;
+        for (; rc == 0 && next < check->n_claims && check->claims[next].sequence <= sequence;
+             next++) {
+            rc = check_claim(check, &check->claims[next], err);
+            if (claim_end(&check->claims[next]) > end)
+                end = claim_end(&check->claims[next]);
         }
-        if (done > sequence)
-            sequence_key(done, walk.key); /* skip what the claim has covered */
+        if (rc != 0)
+            return rc;
+        if (end > sequence + 1)
+            sequence_key(end - 1, walk.key); /* skip what the claim has covered */
     }
     rest(check->store);
-    for (; rc == ERR_NOT_FOUND && next < check->n_claims; next++) {
-        uint64_t rows;
-        int failed = check_claim(check, &check->claims[next], &rows, err);
-        if (failed != 0)
-            return failed;
-    }
-    return rc == ERR_NOT_FOUND ? 0 : rc;
+    if (rc == ERR_NOT_FOUND)
+        rc = 0;
+    for (; rc == 0 && next < check->n_claims; next++)
+        rc = check_claim(check, &check->claims[next], err);
+    return rc;
 }
 
-static int check_ref(void *context, const char *name, const struct hash *id)
+/* `value` is borrowed. */
+static int check_ref(struct check *check, const struct walk *walk, struct span value,
+                     struct err *err)
 {
-    struct check *check = context;
     char hex[HASH_HEX_SIZE];
+    int name_size = (int)walk->key_size;
+    const char *name = (const char *)walk->key;
+    struct hash id;
+    struct err why = {0};
+    struct place place;
     check->found.refs++;
-    if (!store_has(check->store, id)) {
-        check->found.dangling++;
-        complain(check, "ref '%s': no object %s", name, hash_hex(id, hex));
+    if (value.size != HASH_SIZE) {
+        check->found.damaged++;
+        complain(check, "ref '%.*s' has %zu bytes", name_size, name, value.size);
+        return 0;
     }
-    return 0;
+    memcpy(id.bytes, value.data, HASH_SIZE);
+    int rc = place_find(check->store, &id, &place, &why);
+    if (is_damage(rc)) {
+        check->found.dangling++;
+        complain(check, "ref '%.*s': no object %s", name_size, name, hash_hex(&id, hex));
+    }
+    return unreadable(rc, &why, err);
+}
+
+static int check_refs(struct check *check, struct err *err)
+{
+    struct walk walk = {.key_size = 0};
+    struct span value;
+    int rc;
+    while ((rc = walk_next(check->store, TABLE_REFS, &walk, &value, err)) == 0) {
+        rc = check_ref(check, &walk, value, err);
+        rest(check->store);
+        if (rc != 0)
+            return rc;
+    }
+    rest(check->store);
+    return rc == ERR_NOT_FOUND ? 0 : rc;
 }
 
 int store_fsck(struct store *store, void (*complain_to)(void *context, const char *sentence),
@@ -360,7 +409,7 @@ int store_fsck(struct store *store, void (*complain_to)(void *context, const cha
     if (rc == 0)
         rc = check_journal(&check, err);
     if (rc == 0)
-        rc = store_each_ref(store, "", check_ref, &check, err);
+        rc = check_refs(&check, err);
     store->backend->ops->hold(store->backend, false);
     free(check.claims);
     buf_done(&check.bytes);
@@ -386,13 +435,6 @@ static int drop_row(struct rebuild *rebuild, uint64_t sequence, struct err *err)
     rebuild->dropped++;
     int rc = backend->ops->erase(backend, TABLE_JOURNAL, (struct span){key, sizeof key}, err);
     return rc == ERR_NOT_FOUND ? 0 : rc;
-}
-
-/* Damage is what will be so tomorrow, too; any other failure to read (ERR_IO, ...) is none, and
- * nothing may be given up for it. */
-static bool is_damage(int rc)
-{
-    return rc == ERR_CORRUPT || rc == ERR_NOT_FOUND;
 }
 
 /* Is the row what its kind promises? *ret_rows: how many belong together. Errors: ERR_CORRUPT,
@@ -435,6 +477,23 @@ static int drop_replaced_result(struct rebuild *rebuild, struct span action, str
     return drop_row(rebuild, get_u64_le(value.data), err);
 }
 
+/* An object, or a note of gc, that stands there twice: the first one counts. Errors:
+ * ERR_CORRUPT, it does; those of reading. */
+static int check_first(struct rebuild *rebuild, const struct row *row, struct err *err)
+{
+    struct span value;
+    struct backend *backend = rebuild->store->backend;
+    enum table table = row->kind == ROW_OBJECT ? TABLE_OBJECTS : TABLE_PRUNED;
+    if ((row->kind != ROW_OBJECT && row->kind != ROW_PRUNED) || row->payload.size < HASH_SIZE)
+        return 0;
+    int rc = backend->ops->get(backend, table, (struct span){row->payload.data, HASH_SIZE},
+                               &value, err);
+    if (rc == 0)
+        return err_set(err, ERR_CORRUPT, "row %llu repeats an earlier one",
+                       (unsigned long long)row->sequence);
+    return rc == ERR_NOT_FOUND ? 0 : rc;
+}
+
 static int rebuild_row(struct rebuild *rebuild, uint64_t sequence, struct span value,
                        uint64_t *ret_rows, struct err *err)
 {
@@ -442,6 +501,8 @@ static int rebuild_row(struct rebuild *rebuild, uint64_t sequence, struct span v
     uint8_t head[VIEW_HEAD_SIZE];
     *ret_rows = 1;
     int rc = row_decode(sequence, value, &row, err);
+    if (rc == 0)
+        rc = check_first(rebuild, &row, err);
     if (rc == 0)
         rc = check_row(rebuild, &row, ret_rows, err);
     if (rc != 0)
@@ -453,6 +514,28 @@ static int rebuild_row(struct rebuild *rebuild, uint64_t sequence, struct span v
     if (rc == 0)
         rc = view_row(rebuild->store, sequence, row.kind, (struct span){head, size}, err);
     return rc == ERR_CORRUPT ? drop_row(rebuild, sequence, err) : rc;
+}
+
+/* Keys of the journal that are no sequences; before the group is open, which begins behind the
+ * last key. */
+static int drop_strange_keys(struct rebuild *rebuild, struct err *err)
+{
+    struct backend *backend = rebuild->store->backend;
+    struct walk walk = {.key_size = 0};
+    struct span value;
+    int rc = backend->ops->begin(backend, err);
+    while (rc == 0 &&
+           (rc = walk_next(rebuild->store, TABLE_JOURNAL, &walk, &value, err)) == 0) {
+        struct span key = {walk.key, walk.key_size};
+        if (sequence_of_key(key))
+            continue;
+        rebuild->dropped++;
+        rc = backend->ops->erase(backend, TABLE_JOURNAL, key, err);
+    }
+    if (rc == ERR_NOT_FOUND)
+        return 0;
+    backend->ops->abort(backend);
+    return rc;
 }
 
 static int rebuild_views(struct rebuild *rebuild, struct err *err)
@@ -554,6 +637,8 @@ int store_rebuild(struct store *store, uint64_t *ret_dropped, struct err *err)
 {
     struct rebuild rebuild = {.store = store, .err = err};
     int rc = store_commit(store, err);
+    if (rc == 0 && store->mode == STORE_WRITE)
+        rc = drop_strange_keys(&rebuild, err);
     if (rc == 0)
         rc = writing(store, err);
     if (rc != 0)

@@ -169,6 +169,10 @@ void store_gc_keep_result(struct store_gc *gc, const struct hash *action)
 
 void store_gc_prune(struct store_gc *gc, const struct hash *object, const struct hash *action)
 {
+    if (!store_has(gc->store, action)) { /* a repair gave its bytes up: it makes nothing */
+        store_gc_keep(gc, object);
+        return;
+    }
     struct idmap_part *part = &gc->prunable->parts[object->bytes[HASH_SIZE - 1]];
     if (2 * (part->n + 1) > part->size)
         map_grow(part);
@@ -228,7 +232,7 @@ static int sweep_result(struct store_gc *gc, const struct hash *action, struct s
     }
     gc->counts.freed_results++;
     *work = 4;
-    int rc = gc->dry ? 0 : erase_row(gc->store, sequence, err);
+    int rc = gc->dry ? 0 : erase_row_of(gc->store, sequence, ROW_RESULT, action, err);
     return rc || gc->dry ? rc : erase_key(gc->store, TABLE_RESULTS, hash_span(action), err);
 }
 
@@ -280,6 +284,11 @@ static int sweep_object(struct store_gc *gc, const struct hash *id, struct span 
         gc->counts.bytes += place.size;
         return 0;
     }
+    /* Where index and row do not agree, the rows may be another object's. */
+    struct span data;
+    int rc = journal_chunk(gc->store, id, &place, 0, &data, err);
+    if (rc != 0)
+        return rc == ERR_CORRUPT ? 0 : rc;
     const struct prunable *prunable = map_find(gc->prunable, id);
     gc->counts.freed_objects++;
     gc->counts.freed_bytes += place.size;
@@ -287,7 +296,7 @@ static int sweep_object(struct store_gc *gc, const struct hash *id, struct span 
     if (gc->dry)
         return 0;
     *work = 4 + (uint32_t)object_rows(place.size);
-    int rc = erase_object(gc->store, id, &place, err);
+    rc = erase_object(gc->store, id, &place, err);
     return rc == 0 && prunable ? note_pruned(gc->store, prunable, err) : rc;
 }
 
@@ -304,7 +313,7 @@ static int sweep_pruned(struct store_gc *gc, const struct hash *id, struct span 
     *work = 4;
     int rc = erase_key(gc->store, TABLE_PRUNED, hash_span(id), err);
     if (rc == 0)
-        rc = erase_row(gc->store, pruned.sequence, err);
+        rc = erase_row_of(gc->store, pruned.sequence, ROW_PRUNED, id, err);
     return rc == 0 && prunable ? note_pruned(gc->store, prunable, err) : rc;
 }
 

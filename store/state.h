@@ -42,6 +42,9 @@ enum { VIEW_HEAD_SIZE = 256 };
 int view_row(struct store *store, uint64_t sequence, enum row_kind kind, struct span head,
              struct err *err);
 
+/* No control characters. */
+bool is_ref_name(struct span name);
+
 /* A walk over a table in which every step is a read of its own: a slow visitor pins no pages.
  * Begin with the smallest key wanted (none: key_size 0); walk_next copies the key of the next
  * pair into `walk` and lends the value until rest(). ERR_NOT_FOUND at the end. */
@@ -75,6 +78,10 @@ int append_row(struct store *store, enum row_kind kind, const struct span *parts
 /* ERR_NOT_FOUND is a success: it shall be gone. */
 int erase_key(struct store *store, enum table table, struct span key, struct err *err);
 int erase_row(struct store *store, uint64_t sequence, struct err *err);
+/* Row `sequence` if it is of this kind and begins with `id`, as an index says. Where the index
+ * is damaged nothing is erased: that is fsck's affair, and the row may be another's. */
+int erase_row_of(struct store *store, uint64_t sequence, enum row_kind kind,
+                 const struct hash *id, struct err *err);
 /* Errors as in writing(). */
 int write_floor(struct store *store, uint64_t sequence, struct err *err);
 /* The group is open and healthy. Errors: ERR_UNSUPPORTED (read only), those of the backend. */

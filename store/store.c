@@ -148,6 +148,8 @@ int writing(struct store *store, struct err *err)
     if (rc != 0)
         return rc;
     rc = ops->last(store->backend, TABLE_JOURNAL, &key, err);
+    if (rc == 0 && sequence_of_key(key) == 0)
+        rc = err_set(err, ERR_CORRUPT, "the journal's last key has %zu bytes", key.size);
     if (rc != 0 && rc != ERR_NOT_FOUND) {
         ops->abort(store->backend);
         return rc;
@@ -222,6 +224,20 @@ int erase_row(struct store *store, uint64_t sequence, struct err *err)
     uint8_t key[SEQUENCE_SIZE];
     sequence_key(sequence, key);
     return erase_key(store, TABLE_JOURNAL, (struct span){key, sizeof key}, err);
+}
+
+int erase_row_of(struct store *store, uint64_t sequence, enum row_kind kind,
+                 const struct hash *id, struct err *err)
+{
+    struct row row;
+    int rc = journal_get(store, sequence, &row, err);
+    if (rc == ERR_CORRUPT)
+        return 0;
+    if (rc != 0)
+        return rc;
+    bool same = row.kind == kind && row.payload.size >= HASH_SIZE &&
+                memcmp(row.payload.data, id->bytes, HASH_SIZE) == 0;
+    return same ? erase_row(store, sequence, err) : 0;
 }
 
 static int put_u64(struct store *store, enum table table, struct span key, uint64_t number,
@@ -402,40 +418,53 @@ static int forget_pruned(struct store *store, const struct hash *id, struct err 
     if (rc == ERR_NOT_FOUND)
         return 0;
     if (rc == 0)
-        rc = erase_row(store, pruned.sequence, err);
+        rc = erase_row_of(store, pruned.sequence, ROW_PRUNED, id, err);
     if (rc == 0 || rc == ERR_CORRUPT)
         rc = erase_key(store, TABLE_PRUNED, hash_span(id), err);
     return rc;
 }
 
-int store_put(struct store *store, const char *type, struct span bytes, struct hash *ret_id,
-              struct err *err)
+static int check_object(const char *type, struct span bytes, struct err *err)
 {
-    struct store_info info = {.size = bytes.size};
-    struct span value;
     size_t type_size = strlen(type);
     if (bytes.size > STORE_OBJECT_BYTES_MAX)
         return err_set(err, ERR_LIMIT, "an object of %zu bytes, at most %d are allowed",
                        bytes.size, STORE_OBJECT_BYTES_MAX);
-    if (type_size == 0 || type_size >= sizeof info.type)
-        return err_set(err, ERR_INVALID, "object type '%s': want 1..%zu bytes", type,
-                       sizeof info.type - 1);
-    int rc = writing(store, err);
+    if (type_size == 0 || type_size >= OBJECT_TYPE_SIZE)
+        return err_set(err, ERR_INVALID, "object type '%s': want 1..%d bytes", type,
+                       OBJECT_TYPE_SIZE - 1);
+    return 0;
+}
+
+int store_put_hashed(struct store *store, const char *type, const struct hash *id,
+                     struct span bytes, struct err *err)
+{
+    struct store_info info = {.id = *id, .size = bytes.size};
+    struct span value;
+    int rc = check_object(type, bytes, err);
+    if (rc == 0)
+        rc = writing(store, err);
     if (rc != 0)
         return rc;
-    memcpy(info.type, type, type_size + 1);
-    info.id = hash_bytes(bytes);
-    rc = store->backend->ops->get(store->backend, TABLE_OBJECTS, hash_span(&info.id), &value,
-                                  err);
-    if (rc == ERR_NOT_FOUND) {
-        rc = forget_pruned(store, &info.id, err);
-        if (rc == 0)
-            rc = append_object(store, &info, bytes, err);
-    } else if (rc == 0) {
-        rc = refresh(store, &info.id, value.size < 8 ? 0 : get_u64_le(value.data), err);
-    }
+    memcpy(info.type, type, strlen(type) + 1);
+    rc = store->backend->ops->get(store->backend, TABLE_OBJECTS, hash_span(id), &value, err);
+    if (rc == 0)
+        return refresh(store, id, value.size < 8 ? 0 : get_u64_le(value.data), err);
+    if (rc == ERR_NOT_FOUND)
+        rc = forget_pruned(store, id, err);
+    return rc == 0 ? append_object(store, &info, bytes, err) : rc;
+}
+
+int store_put(struct store *store, const char *type, struct span bytes, struct hash *ret_id,
+              struct err *err)
+{
+    int rc = check_object(type, bytes, err);
+    if (rc != 0)
+        return rc;
+    struct hash id = hash_bytes(bytes);
+    rc = store_put_hashed(store, type, &id, bytes, err);
     if (rc == 0 && ret_id)
-        *ret_id = info.id;
+        *ret_id = id;
     return rc;
 }
 
@@ -492,12 +521,12 @@ int store_stat(struct store *store, const struct hash *id, struct store_info *re
     return rc;
 }
 
-/* Append bytes [offset, end) of the object. */
-static int read_range(struct store *store, const struct hash *id, const struct place *place,
-                      uint64_t offset, uint64_t end, struct buf *out, struct err *err)
+/* Lend bytes [offset, end) of the object, row by row. */
+static int lend_range(struct store *store, const struct hash *id, const struct place *place,
+                      uint64_t offset, uint64_t end, store_visit_part *visit, void *context,
+                      struct err *err)
 {
     int rc = 0;
-    mem_reserve(out->data, out->capacity, out->size + (end - offset));
     while (rc == 0 && offset < end) {
         struct span chunk;
         uint64_t index = offset / STORE_CHUNK_BYTES, skip = offset % STORE_CHUNK_BYTES;
@@ -505,10 +534,16 @@ static int read_range(struct store *store, const struct hash *id, const struct p
         if (rc != 0)
             break;
         uint64_t n = chunk.size - skip < end - offset ? chunk.size - skip : end - offset;
-        buf_append(out, chunk.data + skip, n);
+        rc = visit(context, (struct span){chunk.data + skip, n});
         offset += n;
     }
     return rc;
+}
+
+static int append_part(void *context, struct span part)
+{
+    buf_append(context, part.data, part.size);
+    return 0;
 }
 
 /* All bytes of the object, by their name or by the checksums of their rows. */
@@ -520,8 +555,9 @@ static int get_all(struct store *store, const struct hash *id, bool by_name,
     int rc = place_find(store, id, &place, err);
     if (rc != 0)
         return rc;
+    mem_reserve(ret_bytes->data, ret_bytes->capacity, place.size);
     store->unchecked = by_name;
-    rc = read_range(store, id, &place, 0, place.size, ret_bytes, err);
+    rc = lend_range(store, id, &place, 0, place.size, append_part, ret_bytes, err);
     store->unchecked = false;
     if (rc == 0 && by_name) {
         struct hash found = hash_bytes(buf_span(ret_bytes));
@@ -551,22 +587,25 @@ int store_get(struct store *store, const struct hash *id, struct buf *ret_bytes,
     return rc == ERR_NOT_FOUND ? rc : err_context(err, rc, "object %s", hash_hex(id, hex));
 }
 
-int store_read(struct store *store, const struct hash *id, uint64_t offset, size_t size,
-               struct buf *ret_bytes, struct err *err)
+int store_lend(struct store *store, const struct hash *id, uint64_t offset, size_t size,
+               bool checked, store_visit_part *visit, void *context, struct err *err)
 {
     char hex[HASH_HEX_SIZE];
     struct place place;
-    ret_bytes->size = 0;
     int rc = place_find(store, id, &place, err);
     if (rc == 0 && offset < place.size) {
+        struct err why = {0};
         uint64_t end = size < place.size - offset ? offset + size : place.size;
-        rc = read_range(store, id, &place, offset, end, ret_bytes, err);
-        if (rc != 0)
-            rc = err_context(err, rc, "object %s", hash_hex(id, hex));
+        store->unchecked = !checked;
+        rc = lend_range(store, id, &place, offset, end, visit, context, &why);
+        store->unchecked = false;
+        if (why.code != 0) { /* else the visitor ended it */
+            (void)err_context(&why, rc, "object %s", hash_hex(id, hex));
+            if (err)
+                *err = why;
+        }
     }
     rest(store);
-    if (rc != 0)
-        ret_bytes->size = 0;
     return rc;
 }
 
@@ -674,7 +713,7 @@ static int erase_replaced(struct store *store, const struct hash *action, struct
         store->backend->ops->get(store->backend, TABLE_RESULTS, hash_span(action), &value, err);
     if (rc == ERR_NOT_FOUND || (rc == 0 && value.size != 8))
         return 0;
-    return rc == 0 ? erase_row(store, get_u64_le(value.data), err) : rc;
+    return rc == 0 ? erase_row_of(store, get_u64_le(value.data), ROW_RESULT, action, err) : rc;
 }
 
 /* While gc is under way: it has counted, and this record was not there yet. */
@@ -745,9 +784,8 @@ static int check_name(const char *name, struct err *err)
     if (size == 0 || size >= STORE_REF_NAME_SIZE)
         return err_set(err, ERR_INVALID, "a ref name has 1..%d bytes, not %zu",
                        STORE_REF_NAME_SIZE - 1, size);
-    for (size_t i = 0; i < size; i++)
-        if ((uint8_t)name[i] < 0x20 || name[i] == 0x7f)
-            return err_set(err, ERR_INVALID, "ref name with a control character");
+    if (!is_ref_name(span_text(name)))
+        return err_set(err, ERR_INVALID, "ref name with a control character");
     return 0;
 }
 

@@ -46,6 +46,11 @@ void store_close_ptr(struct store **store);
  * ERR_FULL, ERR_IO, ERR_LIMIT. */
 int store_put(struct store *store, const char *type, struct span bytes, struct hash *ret_id,
               struct err *err);
+/* The same for who has hashed the bytes already, as they came: `id` must be the SHA-256 of
+ * exactly these bytes. Nobody computes it again here; what is stored under a wrong name is
+ * damage that store_get and fsck find. */
+int store_put_hashed(struct store *store, const char *type, const struct hash *id,
+                     struct span bytes, struct err *err);
 bool store_has(struct store *store, const struct hash *id);
 /* As if it had been stored again. Errors: ERR_NOT_FOUND, ERR_FULL, ERR_IO. */
 int store_touch(struct store *store, const struct hash *id, struct err *err);
@@ -68,10 +73,14 @@ struct store_info {
 };
 int store_stat(struct store *store, const struct hash *id, struct store_info *ret,
                struct err *err);
-/* Part of an object, for chunked transfer: at most `size` bytes from `offset`, none behind the
- * end; rows are checked by their checksum, the name is not. *ret_bytes is overwritten. */
-int store_read(struct store *store, const struct hash *id, uint64_t offset, size_t size,
-               struct buf *ret_bytes, struct err *err);
+/* Part of an object where it lies, without a copy: at most `size` bytes from `offset`, none
+ * behind the end. `visit` gets a span for every row in turn, borrowed until it returns, and
+ * must not call this store; it returns 0 to go on, else the walk ends with that value. The name
+ * is not verified; `checked`: the checksums of the rows are. Errors: ERR_NOT_FOUND,
+ * ERR_CORRUPT, ERR_IO. */
+typedef int store_visit_part(void *context, struct span part);
+int store_lend(struct store *store, const struct hash *id, uint64_t offset, size_t size,
+               bool checked, store_visit_part *visit, void *context, struct err *err);
 
 /* ---- results: blob before record ---- */
 /* Errors: ERR_NOT_FOUND when an output is not in the store; ERR_CORRUPT when another result of
@@ -161,7 +170,8 @@ bool store_gc_kept(const struct store_gc *gc, const struct hash *object);
 int store_age(struct store *store, const struct hash *id, uint64_t *ret_sequence,
               struct err *err);
 /* `object`, an output of `action` whose result is kept, may go all the same, unless it is kept
- * for another reason: the store then remembers how it is made (store_pruned). */
+ * for another reason: the store then remembers how it is made (store_pruned). It stays when the
+ * action itself is not in the store. */
 void store_gc_prune(struct store_gc *gc, const struct hash *object, const struct hash *action);
 
 struct store_gc_counts {

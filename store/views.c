@@ -36,10 +36,20 @@ static int view_result(struct store *store, uint64_t sequence, struct span head,
                (struct span){value, sizeof value}, false, err);
 }
 
+bool is_ref_name(struct span name)
+{
+    for (size_t i = 0; i < name.size; i++)
+        if (name.data[i] < 0x20 || name.data[i] == 0x7f)
+            return false;
+    return true;
+}
+
 static int view_ref(struct store *store, uint64_t sequence, struct span head, struct err *err)
 {
     struct span name = {head.data + HASH_SIZE, head.size - HASH_SIZE};
-    (void)sequence;
+    if (!is_ref_name(name))
+        return err_set(err, ERR_CORRUPT, "row %llu: no name of a ref",
+                       (unsigned long long)sequence);
     return put(store, TABLE_REFS, name, (struct span){head.data, HASH_SIZE}, false, err);
 }
 

@@ -7,6 +7,7 @@
 #include "workers/runtime/clock.h"
 #include "workers/runtime/net.h"
 
+#include <poll.h>
 #include <stdlib.h>
 
 enum { ASK_AGAIN_MS = 1000 };
@@ -154,7 +155,7 @@ void client_patience(struct client *client, int timeout_ms)
     client->timeout_ms = timeout_ms;
 }
 
-/* Send the part at *offset; *offset becomes what the broker wants next. */
+/* Send the part at *offset; *offset becomes what the broker wants next, now that it does. */
 static int put_part(struct client *client, const struct hash *id, const char *type,
                     struct span bytes, uint64_t *offset, struct err *err)
 {
@@ -175,8 +176,11 @@ static int put_part(struct client *client, const struct hash *id, const char *ty
     if (answer.blob_state.problem.text[0])
         rc = err_set(err, ERR_INVALID, "the broker refuses an object: %s",
                      answer.blob_state.problem.text);
-    else if (hash_equal(&answer.blob_state.id, id)) /* else a late answer to an earlier part */
+    if (!rc && hash_equal(&answer.blob_state.id, id)) { /* else late, about an earlier part */
+        uint32_t wait_ms = answer.blob_state.wait_ms;
         *offset = answer.blob_state.next;
+        (void)poll(NULL, 0, (int)(wait_ms < ASK_AGAIN_MS ? wait_ms : ASK_AGAIN_MS));
+    }
     (void)zmq_msg_close(&frame);
     return rc;
 }

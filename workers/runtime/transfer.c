@@ -28,6 +28,7 @@ struct item {
     uint64_t sent;      /* sent, or asked for */
     uint32_t outstanding;
     uint64_t last_ms; /* of sending or hearing */
+    uint64_t wait_ms; /* not before that: the broker has no room */
 };
 
 struct transfer {
@@ -157,9 +158,9 @@ static void finish(struct transfer *transfer, struct item *item, int rc, const s
 
 /* ---- sending ---- */
 
-static bool wants_to_send(const struct item *item)
+static bool wants_to_send(const struct transfer *transfer, const struct item *item)
 {
-    if (item->outstanding >= WINDOW_OBJECT)
+    if (item->outstanding >= WINDOW_OBJECT || transfer->now_ms < item->wait_ms)
         return false;
     if (!item->begun)
         return true; /* the first part, or the question how large the object is */
@@ -228,7 +229,7 @@ static void fill(struct transfer *transfer)
         for (size_t i = 0; i < transfer->n && i < ACTIVE && transfer->outstanding < WINDOW;
              i++) {
             struct item *item = &transfer->items[i];
-            if (!wants_to_send(item))
+            if (!wants_to_send(transfer, item))
                 continue;
             struct err err;
             int rc = send_part(transfer, item, &err);
@@ -271,6 +272,8 @@ static void on_state(struct transfer *transfer, const struct message_blob_state 
         finish(transfer, item, 0, NULL);
         return;
     }
+    if (state->wait_ms)
+        item->wait_ms = transfer->now_ms + state->wait_ms;
     item->confirmed = state->next;
     if (item->sent < item->confirmed)
         item->sent = item->confirmed;
@@ -365,6 +368,8 @@ uint64_t transfer_deadline_ms(const struct transfer *transfer)
         const struct item *item = &transfer->items[i];
         if (item->outstanding > 0 && item->last_ms + TIMEOUT_MS < deadline_ms)
             deadline_ms = item->last_ms + TIMEOUT_MS;
+        if (item->wait_ms > transfer->now_ms && item->wait_ms < deadline_ms)
+            deadline_ms = item->wait_ms;
     }
     return deadline_ms;
 }

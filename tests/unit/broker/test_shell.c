@@ -951,6 +951,85 @@ static void test_broker__nonsense_is_answered_then_ignored(void **state)
     assert_int_equal(broker_end(bench, SIGTERM), 0);
 }
 
+/* Offer the first byte of an object of `total` bytes; what does the broker say? */
+static struct message_blob_state offer(struct link *link, uint32_t number, uint64_t total)
+{
+    struct message message = {
+        .type = MESSAGE_TYPE_blob_put,
+        .blob_put = {.id = hash_bytes((struct span){(const uint8_t *)&number, sizeof number}),
+                     .total = total,
+                     .data = {(const uint8_t *)"x", 1}}};
+    message_text_set(&message.blob_put.type, "thing");
+    say(link->bulk, &message);
+    hear_a(link, link->bulk, MESSAGE_TYPE_blob_state, &message);
+    return message.blob_state;
+}
+
+static bool is_taken(const struct message_blob_state *state)
+{
+    return !state->problem.text[0] && state->next == 1 && state->wait_ms == 0;
+}
+
+static bool is_put_off(const struct message_blob_state *state)
+{
+    return !state->problem.text[0] && state->next == 0 && state->wait_ms > 0;
+}
+
+/* What begins has room to end: 64 MiB for a peer, 256 MiB for all, and one larger object. */
+static void test_broker__uploads_have_a_bounded_room(void **state)
+{
+    enum { MIB = 1 << 20, PEERS = 5 };
+    struct bench *bench = *state;
+    struct link links[PEERS];
+    struct message_blob_state said;
+    uint32_t number = 0;
+    broker_start(bench);
+    for (int i = 0; i < PEERS; i++)
+        links[i] = link_open(bench);
+    for (int i = 0; i < PEERS - 1; i++) {
+        said = offer(&links[i], number++, 40 * MIB);
+        assert_true(is_taken(&said));
+        said =
+            offer(&links[i], number++, 25 * MIB); /* with the first one more than its share */
+        assert_true(is_put_off(&said));
+        said = offer(&links[i], number++, 24 * MIB);
+        assert_true(is_taken(&said));
+    }
+    said = offer(&links[PEERS - 1], number++, 2); /* 256 MiB are given away */
+    assert_true(is_put_off(&said));
+    said = offer(&links[0], 0, 40 * MIB); /* one that has begun goes on */
+    assert_true(is_taken(&said));
+    said = offer(&links[PEERS - 1], number++, 1); /* whole in one part: needs no room */
+    assert_string_equal(said.problem.text, "the bytes do not match their hash");
+    said = offer(&links[0], number++, 65 * MIB);
+    assert_true(is_taken(&said));
+    said = offer(&links[1], number++, 1 << 30); /* large ones come one at a time */
+    assert_true(is_put_off(&said));
+    for (int i = 0; i < PEERS; i++)
+        link_close(&links[i]);
+    assert_int_equal(broker_end(bench, SIGTERM), 0);
+}
+
+/* Nor can one peer take all places with small ones. */
+static void test_broker__uploads_of_a_peer_are_counted(void **state)
+{
+    struct bench *bench = *state;
+    struct message_blob_state said;
+    broker_start(bench);
+    struct link link = link_open(bench), other = link_open(bench);
+    for (uint32_t i = 0; i < 32; i++) {
+        said = offer(&link, i, 2);
+        assert_true(is_taken(&said));
+    }
+    said = offer(&link, 32, 2);
+    assert_true(is_put_off(&said));
+    said = offer(&other, 32, 2);
+    assert_true(is_taken(&said));
+    link_close(&link);
+    link_close(&other);
+    assert_int_equal(broker_end(bench, SIGTERM), 0);
+}
+
 static void test_broker__objects_travel_in_parts(void **state)
 {
     struct bench *bench = *state;
@@ -1590,6 +1669,8 @@ int main(int argc, char **argv)
         with_broker(test_broker__late_results_are_compared),
         with_broker(test_broker__vanished_worker_is_noticed_early),
         with_broker(test_broker__nonsense_is_answered_then_ignored),
+        with_broker(test_broker__uploads_have_a_bounded_room),
+        with_broker(test_broker__uploads_of_a_peer_are_counted),
         with_broker(test_broker__objects_travel_in_parts),
         with_broker(test_broker__bad_campaigns_are_refused),
         with_broker(test_broker__replaced_campaign_cancels_what_nobody_wants),

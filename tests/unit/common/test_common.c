@@ -22,6 +22,22 @@ static void test_err__context_goes_in_front_and_code_stays(void **state)
     assert_string_equal(err_code_text(ERR_FULL), "no space left");
 }
 
+static void test_hash__parts_give_the_hash_of_the_whole(void **state)
+{
+    (void)state;
+    struct hasher *hasher = hasher_new(), *nothing = hasher_new();
+    struct hash whole = hash_bytes(span_text("abcdef")), empty = hash_bytes((struct span){0});
+    hasher_add(hasher, span_text("ab"));
+    hasher_add(hasher, (struct span){0});
+    hasher_add(hasher, span_text("cdef"));
+    struct hash found = hasher_end(hasher), none = hasher_end(nothing);
+    assert_true(hash_equal(&found, &whole));
+    assert_true(hash_equal(&none, &empty));
+    hasher_free(hasher);
+    hasher_free(nothing);
+    hasher_free(NULL);
+}
+
 static void test_hash__known_digest_and_hex_round_trip(void **state)
 {
     (void)state;
@@ -100,6 +116,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_err__context_goes_in_front_and_code_stays),
+        cmocka_unit_test(test_hash__parts_give_the_hash_of_the_whole),
         cmocka_unit_test(test_hash__known_digest_and_hex_round_trip),
         cmocka_unit_test(test_buf__prints_and_appends),
         cmocka_unit_test(test_rng__stream_depends_on_its_name_only),

@@ -268,6 +268,33 @@ static void test_transfer__a_refusal_is_told(void **state)
     assert_string_equal(f->done_err.text, "no space left");
 }
 
+/* A broker without room says when to come again; nothing is sent before. */
+static void test_transfer__waits_for_room(void **state)
+{
+    enum { PARTS_ON_THE_WAY = 4, WAIT_MS = 3500 };
+    struct fixture *f = *state;
+    struct buf came = {0};
+    struct hash id = hash_bytes(buf_span(&f->object));
+    struct message none = {.type = MESSAGE_TYPE_blob_state,
+                           .blob_state = {.id = id, .wait_ms = WAIT_MS}};
+    transfer_put(f->transfer, &id, "blob", f->object.size);
+    for (int part = 0; part < PARTS_ON_THE_WAY; part++)
+        assert_non_null(next(f, MESSAGE_TYPE_blob_put));
+    for (int part = 0; part < PARTS_ON_THE_WAY; part++)
+        fake_answer(&f->fake, f->fake.bulk, &none);
+    uint64_t begin_ms = f->now_ms;
+    const struct message *again = next(f, MESSAGE_TYPE_blob_put);
+    assert_non_null(again);
+    assert_int_equal(again->blob_put.offset, 0);
+    assert_true(f->now_ms >= begin_ms + WAIT_MS);
+    assert_true(f->now_ms < begin_ms + 5000); /* and not only because an answer stayed away */
+    take(f, &came, 0);
+    assert_int_equal(f->done_rc, 0);
+    struct hash found = hash_bytes(buf_span(&came));
+    assert_true(hash_equal(&found, &id));
+    buf_done(&came);
+}
+
 static void test_transfer__an_object_that_cannot_be_read_is_told(void **state)
 {
     struct fixture *f = *state;
@@ -328,6 +355,7 @@ int main(void)
         TEST(test_transfer__what_the_broker_lacks_is_an_error),
         TEST(test_transfer__impossible_answers_are_refused),
         TEST(test_transfer__a_refusal_is_told),
+        TEST(test_transfer__waits_for_room),
         TEST(test_transfer__an_object_that_cannot_be_read_is_told),
         TEST(test_transfer__a_new_broker_run_gets_everything_again),
         TEST(test_transfer__the_window_bounds_what_is_on_the_way),

@@ -5,17 +5,38 @@
 #include "store/store.h"
 #include "tests/support/folder.h"
 
+#include <errno.h>
 #include <jansson.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+/* What a crash of the check's own process does is the command's affair, and not cmocka's, whose
+ * handlers would go on with the next test in that process. */
+static const int crashes[3] = {SIGSEGV, SIGBUS, SIGABRT};
+
+static void default_signals(struct sigaction ret_kept[3])
+{
+    for (int i = 0; i < 3; i++) {
+        struct sigaction usual = {.sa_handler = SIG_DFL};
+        assert_int_equal(sigaction(crashes[i], &usual, &ret_kept[i]), 0);
+    }
+}
+
+static void restore_signals(const struct sigaction kept[3])
+{
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(sigaction(crashes[i], &kept[i], NULL), 0);
+}
 
 /* Runs the command; its stdout comes back as text that the caller frees. */
 static char *run(int *ret_exit, const char *folder, const char *option)
 {
     char name[] = "fsck", store[] = "--store", path[TEST_FOLDER_SIZE], last[32] = "";
     char *argv[] = {name, store, path, option ? last : NULL, NULL};
+    struct sigaction handlers[3];
     FILE *out = tmpfile();
     int kept = dup(STDOUT_FILENO), kept_errors = dup(STDERR_FILENO);
     (void)snprintf(path, sizeof path, "%s", folder);
@@ -23,7 +44,9 @@ static char *run(int *ret_exit, const char *folder, const char *option)
     (void)fflush(NULL);
     (void)dup2(fileno(out), STDOUT_FILENO);
     (void)dup2(fileno(out), STDERR_FILENO);
+    default_signals(handlers);
     *ret_exit = cmd_fsck(option ? 4 : 3, argv);
+    restore_signals(handlers);
     (void)fflush(NULL);
     (void)dup2(kept, STDOUT_FILENO);
     (void)dup2(kept_errors, STDERR_FILENO);
@@ -149,6 +172,44 @@ static void test_cmd_fsck__database_pages_of_junk(void **state)
     }
 }
 
+static bool disk_fails;
+
+ssize_t __real_read(int fd, void *data, size_t size);
+ssize_t __wrap_read(int fd, void *data, size_t size);
+ssize_t __wrap_read(int fd, void *data, size_t size)
+{
+    if (!disk_fails)
+        return __real_read(fd, data, size);
+    errno = EIO;
+    return -1;
+}
+
+/* A page that is not there is a signal to who maps the file; whether the file is too short or
+ * the disk fails makes a difference to who has to mend it. */
+static void test_cmd_fsck__a_failing_disk_is_no_damage(void **state)
+{
+    (void)state;
+    char folder[TEST_FOLDER_SIZE], path[TEST_FOLDER_SIZE + 16];
+    int code;
+    test_folder_new(folder);
+    make_store(folder);
+    (void)snprintf(path, sizeof path, "%s/data.mdb", folder);
+    assert_int_equal(truncate(path, 3 * 4096), 0);
+    assert_output(
+        folder, NULL, EXIT_FAILED,
+        "wyckmill fsck: the database's own pages are damaged (Bus error)\n"
+        "  hint: take the store's folder away and run the campaign again; the folder may "
+        "still hold objects that other tools can find\n");
+    disk_fails = true;
+    char *text = run(&code, folder, NULL);
+    disk_fails = false;
+    assert_int_equal(code, EXIT_FAILED);
+    assert_non_null(strstr(text, "data.mdb' at byte 0: Input/output error"));
+    assert_non_null(strstr(text, "hint: the disk fails or its connection does"));
+    free(text);
+    test_folder_remove(folder);
+}
+
 static void test_cmd_fsck__no_store_no_making(void **state)
 {
     (void)state;
@@ -169,6 +230,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_cmd_fsck__clean_damaged_repaired),
         cmocka_unit_test(test_cmd_fsck__database_pages_of_junk),
+        cmocka_unit_test(test_cmd_fsck__a_failing_disk_is_no_damage),
         cmocka_unit_test(test_cmd_fsck__no_store_no_making),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -117,6 +117,20 @@ static void test_store__object_comes_back(void **state)
     buf_done(&bytes);
 }
 
+/* Bytes of part of an object, as its rows lend them. */
+static int append_part(void *context, struct span part)
+{
+    buf_append(context, part.data, part.size);
+    return 0;
+}
+
+static int read_part(struct store *store, const struct hash *id, uint64_t offset, size_t size,
+                     bool checked, struct buf *ret_bytes, struct err *err)
+{
+    ret_bytes->size = 0;
+    return store_lend(store, id, offset, size, checked, append_part, ret_bytes, err);
+}
+
 static void test_store__missing_object_has_a_sentence(void **state)
 {
     struct store *store = store_of(state);
@@ -130,7 +144,7 @@ static void test_store__missing_object_has_a_sentence(void **state)
     assert_int_equal(store_get(store, &id, &bytes, &err), ERR_NOT_FOUND);
     assert_string_equal(err.text, want);
     assert_int_equal(store_stat(store, &id, &info, &err), ERR_NOT_FOUND);
-    assert_int_equal(store_read(store, &id, 0, 10, &bytes, &err), ERR_NOT_FOUND);
+    assert_int_equal(read_part(store, &id, 0, 10, true, &bytes, &err), ERR_NOT_FOUND);
     assert_int_equal(store_get(store, &id, &bytes, NULL), ERR_NOT_FOUND);
 }
 
@@ -178,19 +192,80 @@ static void test_store__sizes_around_the_chunk(void **state)
             assert_memory_equal(bytes.data, data, sizes[i]);
     }
     /* parts: across a border, up to the end, behind the end */
-    assert_int_equal(store_read(store, &ids[N - 1], STORE_CHUNK_BYTES - 10, 20, &bytes, NULL),
-                     0);
+    assert_int_equal(
+        read_part(store, &ids[N - 1], STORE_CHUNK_BYTES - 10, 20, true, &bytes, NULL), 0);
     assert_int_equal(bytes.size, 20);
     assert_memory_equal(bytes.data, data + STORE_CHUNK_BYTES - 10, 20);
-    assert_int_equal(store_read(store, &ids[N - 1], 100, 4 * STORE_CHUNK_BYTES, &bytes, NULL),
-                     0);
+    assert_int_equal(
+        read_part(store, &ids[N - 1], 100, 4 * STORE_CHUNK_BYTES, true, &bytes, NULL), 0);
     assert_int_equal(bytes.size, sizes[N - 1] - 100);
     assert_memory_equal(bytes.data, data + 100, bytes.size);
-    assert_int_equal(store_read(store, &ids[1], 1, 10, &bytes, NULL), 0);
+    assert_int_equal(read_part(store, &ids[1], 1, 10, true, &bytes, NULL), 0);
     assert_int_equal(bytes.size, 0);
     assert_clean(store, N, 0, 0, 0);
     buf_done(&bytes);
     free(data);
+}
+
+struct lent {
+    size_t sizes[8];
+    int n, stop_at;
+};
+
+static int note_part(void *context, struct span part)
+{
+    struct lent *lent = context;
+    lent->sizes[lent->n++] = part.size;
+    return lent->n == lent->stop_at ? 77 : 0;
+}
+
+/* A span per row, nothing copied; the visitor may end the walk. */
+static void test_store__lends_row_by_row(void **state)
+{
+    struct store *store = store_of(state);
+    uint8_t *data = mem_new(3, STORE_CHUNK_BYTES);
+    struct lent all = {.n = 0}, ended = {.stop_at = 2}, none = {.n = 0};
+    struct err err = {0};
+    struct hash id;
+    assert_int_equal(
+        store_put(store, "blob", (struct span){data, 3 * STORE_CHUNK_BYTES}, &id, NULL), 0);
+    assert_int_equal(store_lend(store, &id, 10, SIZE_MAX, false, note_part, &all, NULL), 0);
+    assert_int_equal(all.n, 3);
+    assert_int_equal(all.sizes[0], STORE_CHUNK_BYTES - 10);
+    assert_int_equal(all.sizes[2], STORE_CHUNK_BYTES);
+    assert_int_equal(store_lend(store, &id, 0, SIZE_MAX, true, note_part, &ended, &err), 77);
+    assert_int_equal(ended.n, 2);
+    assert_int_equal(err.code, 0);
+    assert_int_equal(
+        store_lend(store, &id, 3 * STORE_CHUNK_BYTES, 1, true, note_part, &none, NULL), 0);
+    assert_int_equal(none.n, 0);
+    free(data);
+}
+
+/* The caller's word is taken for the name; a wrong one is damage that readers and fsck find. */
+static void test_store__put_under_a_name_computed_before(void **state)
+{
+    struct store *store = store_of(state);
+    struct span bytes = span_text("hashed as it came");
+    struct hash id = hash_bytes(bytes), wrong = hash_bytes(span_text("something else"));
+    struct hash same;
+    struct buf got = {0};
+    struct store_check check;
+    struct err err;
+    assert_int_equal(store_put_hashed(store, "report", &id, bytes, NULL), 0);
+    assert_int_equal(store_put_hashed(store, "report", &id, bytes, NULL), 0); /* again */
+    assert_int_equal(store_put(store, "report", bytes, &same, NULL), 0);
+    assert_true(hash_equal(&id, &same));
+    assert_int_equal(store_commit(store, NULL), 0);
+    assert_int_equal(store_get(store, &id, &got, NULL), 0);
+    assert_clean(store, 1, 0, 0, 0);
+    assert_int_equal(store_put_hashed(store, "", &wrong, bytes, &err), ERR_INVALID);
+    assert_int_equal(store_put_hashed(store, "report", &wrong, bytes, NULL), 0);
+    assert_int_equal(store_get(store, &wrong, &got, &err), ERR_CORRUPT);
+    assert_int_equal(store_fsck(store, NULL, NULL, &check, NULL), 0);
+    assert_int_equal(check.damaged, 1);
+    store_abort(store);
+    buf_done(&got);
 }
 
 static void test_store__limits_of_objects(void **state)
@@ -607,6 +682,8 @@ int main(void)
         ON_BOTH(test_store__missing_object_has_a_sentence),
         ON_BOTH(test_store__same_bytes_twice_are_one_object),
         ON_BOTH(test_store__sizes_around_the_chunk),
+        ON_BOTH(test_store__lends_row_by_row),
+        ON_BOTH(test_store__put_under_a_name_computed_before),
         ON_BOTH(test_store__limits_of_objects),
         ON_BOTH(test_store__aborted_group_leaves_nothing),
         ON_BOTH(test_store__result_needs_its_outputs),

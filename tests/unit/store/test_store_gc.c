@@ -630,6 +630,45 @@ static void test_store_gc__compact_waits_for_readers(void **state)
 #name "/lmdb", name, set_up_lmdb, tear_down, NULL                                      \
     }
 
+/* Many of everything: what is kept and what can be made again is found in large sets, too. */
+static void test_store_gc__keeps_many(void **state)
+{
+    enum { MANY = 6000 };
+    struct store *store = ((struct fixture *)*state)->store;
+    struct hash *ids = mem_new(3 * MANY, sizeof *ids);
+    char text[32];
+    for (int i = 0; i < 3 * MANY; i++) {
+        (void)snprintf(text, sizeof text, "object %d", i);
+        ids[i] = put(store, text);
+    }
+    commit(store);
+    struct store_gc *gc = begin(store, false);
+    for (int i = 0; i < MANY; i++) {
+        store_gc_keep(gc, &ids[i]);
+        store_gc_keep(gc, &ids[i]); /* twice is once */
+        store_gc_prune(gc, &ids[MANY + i], &ids[i]);
+    }
+    bool over = false;
+    struct store_gc_counts counts;
+    while (!over)
+        assert_int_equal(store_gc_sweep(gc, 1000, &over, NULL), 0);
+    commit(store);
+    store_gc_counts(gc, &counts);
+    store_gc_end(gc);
+    assert_int_equal(counts.objects, MANY);
+    assert_int_equal(counts.freed_objects, 2 * MANY);
+    assert_int_equal(counts.pruned, MANY);
+    for (int i = 0; i < 3 * MANY; i++) {
+        struct hash action;
+        assert_int_equal(store_has(store, &ids[i]), i < MANY);
+        bool pruned = store_pruned(store, &ids[i], &action, NULL) == 0;
+        assert_int_equal(pruned, i >= MANY && i < 2 * MANY);
+        assert_true(!pruned || hash_equal(&action, &ids[i - MANY]));
+    }
+    (void)check(store);
+    free(ids);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -645,6 +684,7 @@ int main(void)
         ON_BOTH(test_store_gc__large_objects_go_whole),
         ON_BOTH(test_store_gc__one_at_a_time),
         ON_BOTH(test_store_gc__tells_marks_and_ages),
+        ON_BOTH(test_store_gc__keeps_many),
         cmocka_unit_test(test_store_gc__killed_in_the_middle),
         cmocka_unit_test(test_store_gc__fsck_beside_a_writer_is_clean),
         cmocka_unit_test(test_store_gc__backup_beside_a_writer),

@@ -659,6 +659,20 @@ static struct hash make_damage_case(const char *folder, const uint8_t *data, siz
     return id;
 }
 
+/* Bytes of part of an object, as its rows lend them. */
+static int append_part(void *context, struct span part)
+{
+    buf_append(context, part.data, part.size);
+    return 0;
+}
+
+static int read_part(struct store *store, const struct hash *id, uint64_t offset, size_t size,
+                     bool checked, struct buf *ret_bytes, struct err *err)
+{
+    ret_bytes->size = 0;
+    return store_lend(store, id, offset, size, checked, append_part, ret_bytes, err);
+}
+
 static void test_lmdb__fsck_finds_a_flipped_bit(void **state)
 {
     enum { SIZE = 3 * STORE_CHUNK_BYTES };
@@ -679,8 +693,11 @@ static void test_lmdb__fsck_finds_a_flipped_bit(void **state)
     assert_int_equal(store_get(store, &id, &bytes, &err), ERR_CORRUPT);
     (void)snprintf(want, sizeof want, "object %s: row 3: wrong checksum", hash_hex(&id, hex));
     assert_string_equal(err.text, want);
-    assert_int_equal(store_read(store, &id, STORE_CHUNK_BYTES, 10, &bytes, &err), ERR_CORRUPT);
-    assert_int_equal(store_read(store, &id, 0, 10, &bytes, &err), 0); /* that part is sound */
+    assert_int_equal(read_part(store, &id, STORE_CHUNK_BYTES, 10, true, &bytes, &err),
+                     ERR_CORRUPT);
+    assert_int_equal(read_part(store, &id, 0, 10, true, &bytes, &err),
+                     0); /* that part is sound */
+    assert_int_equal(read_part(store, &id, STORE_CHUNK_BYTES, 10, false, &bytes, &err), 0);
     assert_int_equal(store_fsck(store, note, &findings, &check, NULL), 0);
     assert_int_equal(check.damaged, 1);
     assert_int_equal(check.dangling, 0);
@@ -787,7 +804,7 @@ static void test_lmdb__fsck_names_every_kind_of_damage(void **state)
          0,
          "result of action @: row 3 is missing\n"},
         {{TABLE_RESULTS, "act", 0, {NULL, 0}}, 1, 0, 0, "row 3 is in no index\n"},
-        {{TABLE_REFS, "name", 0, {junk, 4}}, 0, 0, 0, ""},
+        {{TABLE_REFS, "name", 0, {junk, 4}}, 1, 0, 0, "ref 'name' has 4 bytes\n"},
         {{TABLE_JOURNAL, NULL, 5, {NULL, 0}}, 1, 0, 0, "event: row 5 is missing\n"},
         {{TABLE_EVENTS, NULL, 5, {NULL, 0}}, 1, 0, 0, "row 5 is in no index\n"},
         {{TABLE_JOURNAL, NULL, 6, {junk, 4}}, 1, 0, 1, "row 6: 4 bytes, less than a header\n"},
@@ -803,18 +820,13 @@ static void test_lmdb__fsck_names_every_kind_of_damage(void **state)
         make_small_case(folder);
         tamper(folder, &cases[i].change);
         struct store *store = open_store(folder, STORE_WRITE);
-        int rc = store_fsck(store, note, &findings, &check, &err);
-        if (cases[i].change.table == TABLE_REFS) {
-            assert_int_equal(rc, ERR_CORRUPT);
-        } else {
-            for (const char *c = cases[i].sentences; *c; c++)
-                buf_print(&want.text, *c == '@' ? "%s" : "%.1s",
-                          *c == '@' ? hash_hex(&action, hex) : c);
-            assert_int_equal(rc, 0);
-            assert_string_equal(buf_text(&findings.text), buf_text(&want.text));
-            assert_int_equal(check.damaged, cases[i].damaged);
-            assert_int_equal(check.dangling, cases[i].dangling);
-        }
+        for (const char *c = cases[i].sentences; *c; c++)
+            buf_print(&want.text, *c == '@' ? "%s" : "%.1s",
+                      *c == '@' ? hash_hex(&action, hex) : c);
+        assert_int_equal(store_fsck(store, note, &findings, &check, &err), 0);
+        assert_string_equal(buf_text(&findings.text), buf_text(&want.text));
+        assert_int_equal(check.damaged, cases[i].damaged);
+        assert_int_equal(check.dangling, cases[i].dangling);
         assert_int_equal(store_rebuild(store, &dropped, &err), 0);
         assert_int_equal(dropped, cases[i].dropped);
         assert_clean(store);
