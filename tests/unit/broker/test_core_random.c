@@ -720,7 +720,7 @@ static void run_seed(uint64_t seed)
     free(world);
 }
 
-static uint64_t seeds = 300, seed_first = 1;
+static uint64_t seeds = 200, seed_first = 1;
 
 static void test_broker_core__invariants_hold_for_random_events(void **state)
 {
