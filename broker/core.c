@@ -125,7 +125,7 @@ static void emit_ack(struct broker_core *core, uint32_t worker, const struct has
                                            .attempt = attempt});
 }
 
-/* ---- who runs what ---- */
+/* ---- states ---- */
 
 void core_state_set(struct broker_core *core, struct task *task, enum task_state state)
 {
@@ -142,251 +142,6 @@ void core_task_dequeue(struct broker_core *core, uint32_t t)
         core_ready_remove(core, t);
     else if (task->state == TASK_WAITING)
         heap_remove(&core->waiting, t);
-}
-
-static bool covers(const struct broker_needs *has, uint64_t memory_bytes, uint32_t gpus)
-{
-    return memory_bytes <= has->memory_bytes && gpus <= has->gpus;
-}
-
-/* Could workers of the group run it, with nothing beside it? */
-static bool fits(const struct class *class, const struct group *group)
-{
-    return group->kinds >> class->kind & 1 &&
-           (class->profile_id == 0 || class->profile_id == group->profile_id) &&
-           ((class->needs.tags & ~group->has.tags) == 0 || MUTANT(TAGS_IGNORED)) &&
-           covers(&group->has, class->needs.memory_bytes, class->needs.gpus);
-}
-
-/* Workers that could run it and get new tasks, without `except`; with `above`, only those that
- * have more memory. */
-static uint32_t count_able(const struct broker_core *core, const struct class *class,
-                           uint32_t except, const uint64_t *above)
-{
-    uint32_t n = 0;
-    for (uint32_t g = 0; g < core->n_groups; g++) {
-        const struct group *group = core->groups[g];
-        if (!fits(class, group) || (above && group->has.memory_bytes <= *above))
-            continue;
-        bool counts = except != NONE && core->workers[except].group == g;
-        n += group->n_open - (counts && core->workers[except].open);
-    }
-    return n;
-}
-
-/* Is it a worker that the class avoids, and would another one, not `except`, take its tasks? */
-static bool is_avoided(const struct broker_core *core, const struct class *class, uint32_t w,
-                       uint32_t except)
-{
-    const struct worker *worker = &core->workers[w];
-    bool named = class->avoid && class->avoid == worker->number + 1;
-    bool small = class->outgrown && worker->has.memory_bytes <= class->outgrown;
-    return (named && count_able(core, class, except, NULL) > worker->open) ||
-           (small && count_able(core, class, except, &class->outgrown) > 0);
-}
-
-/* Does a task of the class, which fits the worker, fit beside its leases, and leave room for
- * what it keeps room for? */
-static bool has_room(const struct broker_core *core, const struct class *class, uint32_t w)
-{
-    const struct worker *worker = &core->workers[w];
-    const struct broker_needs *needs = &class->needs;
-    if (MUTANT(MEMORY_OVERCOMMITTED))
-        return true;
-    if (!covers(&worker->has, worker->used.memory_bytes + needs->memory_bytes,
-                worker->used.gpus + needs->gpus))
-        return false;
-    const struct class *kept = worker->kept == NONE ? class : core->classes[worker->kept];
-    if (kept == class)
-        return true;
-    struct broker_needs beside = core_worker_used(core, w, worker->kept_since);
-    return covers(&worker->has,
-                  beside.memory_bytes + needs->memory_bytes + kept->needs.memory_bytes,
-                  beside.gpus + needs->gpus + kept->needs.gpus);
-}
-
-static bool is_quick(const struct class *class)
-{
-    return class->mean <= (uint64_t)BROKER_PREFETCH_MS * MEAN_UNIT;
-}
-
-/* May the worker keep room for a task of the class, which fits it but for what runs there? */
-static bool may_keep(const struct class *class, const struct worker *worker)
-{
-    return worker->kept == NONE && class->keeper == NONE && has_idle_slot(worker);
-}
-
-/* The first ready task, over all classes, that the worker may take; NONE. When it is the turn
- * of one that has no room yet, room is kept for it from now on. */
-static uint32_t task_for(struct broker_core *core, uint32_t w)
-{
-    const struct worker *worker = &core->workers[w];
-    if (worker->load == NONE)
-        return NONE;
-    if (worker->kept != NONE && is_avoided(core, core->classes[worker->kept], w, NONE))
-        core_worker_keep_end(core, w); /* somebody else has come who would take it */
-    const struct heap_entry *best = NULL, *large = NULL;
-    for (uint32_t i = 0; i < core->n_classes; i++) {
-        const struct class *class = core->classes[i];
-        const struct heap_entry *top = heap_top(&class->active);
-        if (!top || !fits(class, core->groups[worker->group]) ||
-            is_avoided(core, class, w, NONE) || !(has_idle_slot(worker) || is_quick(class)))
-            continue;
-        bool room = has_room(core, class, w);
-        const struct heap_entry **first = room ? &best : &large;
-        if ((room || may_keep(class, worker)) &&
-            (!*first || core_ready_before(core, top, *first)))
-            *first = top;
-    }
-    if (large && (!best || core_ready_before(core, large, best))) {
-        core_worker_keep(core, w, core->queues[large->item]->class);
-        return task_for(core, w);
-    }
-    return best ? core_near_task(core, &core->queues[best->item]->tasks, w) : NONE;
-}
-
-static void keep_end(struct broker_core *core, uint32_t class);
-
-static void worker_fill(struct broker_core *core, uint32_t w)
-{
-    for (uint32_t t; (t = task_for(core, w)) != NONE;) {
-        uint32_t class = tasks_at(&core->tasks, t)->class;
-        core_lease_begin(core, t, w);
-        keep_end(core, class);
-    }
-}
-
-/* A task of the class has begun, or none waits any more: nobody needs to keep room for it. */
-static void keep_end(struct broker_core *core, uint32_t class)
-{
-    uint32_t w = core->classes[class]->keeper;
-    if (w == NONE)
-        return;
-    core_worker_keep_end(core, w);
-    worker_fill(core, w);
-}
-
-/* After a task has left the ready ones of the class otherwise than by a lease. */
-static void keep_check(struct broker_core *core, uint32_t class)
-{
-    if (!heap_top(&core->classes[class]->active))
-        keep_end(core, class);
-}
-
-/* The least loaded worker of the group, of a load under *limit, that would take a task of the
- * class; then *limit is its load. NONE. */
-static uint32_t worker_in(const struct broker_core *core, const struct group *group,
-                          const struct class *class, int *limit)
-{
-    for (uint64_t loads = group->loads; loads; loads &= loads - 1) {
-        int load = __builtin_ctzll(loads);
-        uint32_t first = group->rings[load], w = first;
-        if (load >= *limit)
-            return NONE;
-        do {
-            if (!is_avoided(core, class, w, NONE) && has_room(core, class, w)) {
-                *limit = load;
-                return w;
-            }
-            w = core->workers[w].next;
-        } while (w != first);
-    }
-    return NONE;
-}
-
-/* The least loaded worker that would take a task of the class; NONE. */
-static uint32_t worker_for(const struct broker_core *core, const struct class *class)
-{
-    int limit = is_quick(class) ? LOADS : LOAD_FULL_SLOTS;
-    uint32_t best = NONE;
-    for (uint32_t g = 0; g < core->n_groups; g++) {
-        const struct group *group = core->groups[g];
-        if (!fits(class, group))
-            continue;
-        uint32_t w = worker_in(core, group, class, &limit);
-        best = w != NONE ? w : best;
-    }
-    return best;
-}
-
-/* See core_worker_best. */
-struct search {
-    const struct broker_core *core;
-    uint32_t t, except;
-    worker_score *score;
-    uint32_t best;
-    uint64_t score_max;
-    int left; /* to look at */
-};
-
-static void search_ring(struct search *search, uint32_t first)
-{
-    const struct broker_core *core = search->core;
-    const struct class *class = core->classes[tasks_at(&core->tasks, search->t)->class];
-    uint32_t w = first;
-    do {
-        uint64_t score =
-            w == search->except ? 0 : search->score(core, search->t, w, search->except);
-        if (score > search->score_max && !is_avoided(core, class, w, search->except) &&
-            has_room(core, class, w)) {
-            search->score_max = score;
-            search->best = w;
-        }
-        w = core->workers[w].next;
-    } while (--search->left > 0 && w != first);
-}
-
-uint32_t core_worker_best(const struct broker_core *core, uint32_t t, uint32_t except,
-                          worker_score *score)
-{
-    const struct class *class = core->classes[tasks_at(&core->tasks, t)->class];
-    struct search search = {.core = core,
-                            .t = t,
-                            .except = except,
-                            .score = score,
-                            .best = NONE,
-                            .left = WORKERS_LOOKED_AT_MAX};
-    for (uint32_t g = 0; g < core->n_groups; g++) {
-        const struct group *group = core->groups[g];
-        uint64_t idle = group->loads & ((UINT64_C(1) << LOAD_FULL_SLOTS) - 1);
-        if (!fits(class, group))
-            continue;
-        for (; idle && search.left > 0; idle &= idle - 1)
-            search_ring(&search, group->rings[__builtin_ctzll(idle)]);
-    }
-    return search.best;
-}
-
-/* Workers came or went: those who avoid somebody may have nobody else now, or somebody. */
-static void fill_avoided(struct broker_core *core)
-{
-    for (uint32_t i = 0; i < core->n_classes; i++) {
-        const struct class *class = core->classes[i];
-        if (!class->avoid && !class->outgrown)
-            continue;
-        if (class->keeper != NONE)
-            worker_fill(core, class->keeper);
-        for (uint32_t w; heap_top(&class->active) && (w = worker_for(core, class)) != NONE;)
-            worker_fill(core, w);
-    }
-}
-
-static void task_ready(struct broker_core *core, uint32_t t)
-{
-    struct task *task = tasks_at(&core->tasks, t);
-    const struct class *class = core->classes[task->class];
-    /* No worker had room for those that wait already: there is no need to ask all of them. */
-    bool futile = heap_top(&class->active) && (class->needs.memory_bytes || class->needs.gpus);
-    core_state_set(core, task, TASK_READY);
-    core_ready_push(core, t);
-    if (futile)
-        return;
-    uint32_t near = core_near_worker(core, t);
-    if (near != NONE)
-        worker_fill(core, near);
-    /* A worker that just got room may prefer another task: then the next one is asked. */
-    for (uint32_t w; task->state == TASK_READY && (w = worker_for(core, class)) != NONE;)
-        worker_fill(core, w);
 }
 
 /* ---- classes ---- */
@@ -466,7 +221,7 @@ static void task_forget(struct broker_core *core, uint32_t t)
     struct task *task = tasks_at(&core->tasks, t);
     core_task_dequeue(core, t);
     core_state_set(core, task, TASK_FREE);
-    keep_check(core, task->class);
+    core_keep_check(core, task->class);
     while (task->lease != NONE) {
         const struct lease *lease = &core->leases[task->lease];
         uint32_t w = lease->worker;
@@ -475,7 +230,7 @@ static void task_forget(struct broker_core *core, uint32_t t)
                                                .task = task->id,
                                                .attempt = lease->attempt});
         core_lease_end(core, task->lease);
-        worker_fill(core, w);
+        core_worker_fill(core, w);
     }
     core->classes[task->class]->n_tasks--;
     tasks_remove(&core->tasks, t);
@@ -544,7 +299,7 @@ static void task_retry(struct broker_core *core, uint32_t t, uint32_t worker,
         core_state_set(core, task, TASK_WAITING);
         heap_push(&core->waiting, core->now_ms + backoff_ms(core, task), task->sequence, t);
     } else {
-        task_ready(core, t);
+        core_task_ready(core, t);
     }
 }
 
@@ -580,7 +335,7 @@ static void worker_remove(struct broker_core *core, uint32_t w)
     core_worker_silence(core, w);
     worker_return_leases(core, w);
     core_worker_free(core, w);
-    fill_avoided(core);
+    core_fill_avoided(core);
 }
 
 static void worker_drain(struct broker_core *core, uint32_t w, uint32_t proofs)
@@ -589,7 +344,7 @@ static void worker_drain(struct broker_core *core, uint32_t w, uint32_t proofs)
     core_emit(core, (struct broker_action){.type = BROKER_ACTION_DRAIN,
                                            .worker = core->workers[w].number,
                                            .proofs = proofs});
-    fill_avoided(core);
+    core_fill_avoided(core);
 }
 
 /* The task went well on one worker: that is to its credit, and a proof against those it crashed
@@ -628,7 +383,7 @@ static void silence_check(struct broker_core *core, uint32_t w)
     if (!worker->silent && silence_ms >= core->limits.lease_ms) {
         core_worker_silence(core, w);
         worker_return_leases(core, w);
-        fill_avoided(core);
+        core_fill_avoided(core);
     }
     core_worker_watch(core, w);
 }
@@ -650,7 +405,7 @@ static int on_tick(struct broker_core *core, const struct broker_event *event, s
         } else if ((top = due(core, &core->waiting)) && !MUTANT(BACKOFF_FOR_EVER)) {
             uint32_t t = top->item;
             heap_remove(&core->waiting, t);
-            task_ready(core, t);
+            core_task_ready(core, t);
         } else if ((top = due(core, &core->repeats))) {
             core_lease_send(core, top->item, true);
         } else if ((top = due(core, &core->races))) {
@@ -683,8 +438,8 @@ static int task_renew(struct broker_core *core, uint32_t t, const struct broker_
     class_set(core, task, class);
     if (!ready)
         return 0;
-    task_ready(core, t);
-    keep_check(core, old);
+    core_task_ready(core, t);
+    core_keep_check(core, old);
     return 0;
 }
 
@@ -693,7 +448,7 @@ static void task_release(struct broker_core *core, uint32_t t)
     struct task *task = tasks_at(&core->tasks, t);
     task->held = false;
     if (task->state == TASK_HELD && !MUTANT(RELEASE_FORGETS))
-        task_ready(core, t);
+        core_task_ready(core, t);
 }
 
 static int on_task_add(struct broker_core *core, const struct broker_event *event,
@@ -746,7 +501,7 @@ static int on_task_add(struct broker_core *core, const struct broker_event *even
     if (task->held)
         core_state_set(core, task, TASK_HELD);
     else
-        task_ready(core, t);
+        core_task_ready(core, t);
     return 0;
 }
 
@@ -774,7 +529,7 @@ static int on_task_hold(struct broker_core *core, const struct broker_event *eve
     if (task->state == TASK_READY || task->state == TASK_WAITING) {
         core_task_dequeue(core, t);
         core_state_set(core, task, TASK_HELD);
-        keep_check(core, task->class);
+        core_keep_check(core, task->class);
     }
     return 0;
 }
@@ -820,8 +575,8 @@ static int on_worker_ready(struct broker_core *core, const struct broker_event *
     uint32_t l = worker->leases;
     for (uint32_t i = 0; i < worker->n_leases; i++, l = core->leases[l].next)
         core_lease_send(core, l, true);
-    worker_fill(core, w);
-    fill_avoided(core); /* what it runs may have changed */
+    core_worker_fill(core, w);
+    core_fill_avoided(core); /* what it runs may have changed */
     return 0;
 }
 
@@ -834,7 +589,7 @@ static int on_worker_alive(struct broker_core *core, const struct broker_event *
         return rc;
     if (!MUTANT(HEARTBEAT_IGNORED))
         core_worker_seen(core, w);
-    worker_fill(core, w);
+    core_worker_fill(core, w);
     return 0;
 }
 
@@ -882,7 +637,7 @@ static void result_accept(struct broker_core *core, uint32_t t,
         return; /* a repetition or a rival: it repeats until the task is done, then gets ACK */
     core_task_dequeue(core, t);
     core_state_set(core, task, TASK_PERSISTING);
-    keep_check(core, task->class);
+    core_keep_check(core, task->class);
     task->persist_worker = event->worker;
     task->persist_attempt = event->attempt;
     task->persist_raced = raced;
@@ -901,7 +656,7 @@ static void result_failed(struct broker_core *core, uint32_t t, uint32_t w,
         uint32_t kind = core->classes[tasks_at(&core->tasks, t)->class]->kind;
         core->workers[w].kinds &= ~(UINT32_C(1) << kind);
         core_worker_regroup(core, w);
-        fill_avoided(core);
+        core_fill_avoided(core);
     }
     if (event->end == ATTEMPT_LOST)
         core->counts.attempts_lost++;
@@ -946,7 +701,7 @@ static int on_result(struct broker_core *core, const struct broker_event *event,
         result_failed(core, t, w, event);
     else
         emit_ack(core, event->worker, &event->task, event->attempt);
-    worker_fill(core, w);
+    core_worker_fill(core, w);
     return 0;
 }
 
@@ -1070,7 +825,7 @@ bool broker_core_unmet(const struct broker_core *core, uint32_t share, struct br
         if (!heap_top(&core->queues[q]->tasks))
             continue;
         for (uint32_t g = 0; g < core->n_groups; g++)
-            n_open += fits(class, core->groups[g]) ? core->groups[g]->n_open : 0;
+            n_open += core_fits(class, core->groups[g]) ? core->groups[g]->n_open : 0;
         uint32_t first = heap_top(&core->queues[q]->tasks)->item;
         *ret = (struct broker_unmet){tasks_at(&core->tasks, first)->id, class->kind,
                                      class->profile_id, class->needs};

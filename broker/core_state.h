@@ -144,6 +144,17 @@ void core_state_set(struct broker_core *core, struct task *task, enum task_state
 /* Out of the queue that its state stands for. */
 void core_task_dequeue(struct broker_core *core, uint32_t t);
 
+/* ---- core_match.c ---- */
+/* Could workers of the group run its tasks, with nothing beside them? */
+bool core_fits(const struct class *class, const struct group *group);
+/* The task may begin: to a worker that would take it, else into its queue. */
+void core_task_ready(struct broker_core *core, uint32_t t);
+/* Give the worker what it may take. */
+void core_worker_fill(struct broker_core *core, uint32_t w);
+/* Workers came or went: those who avoid somebody may have nobody else now, or somebody. */
+void core_fill_avoided(struct broker_core *core);
+/* After a task has left the ready ones of the class otherwise than by a lease. */
+void core_keep_check(struct broker_core *core, uint32_t class);
 /* Of the first workers looked at that have an idle slot and would take the task, but `except`
  * (NONE: none), the one with the highest score over 0, of equal ones the first. The one on
  * which the task crashed counts when there is none but `except` else. NONE: nobody. */
