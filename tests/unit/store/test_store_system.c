@@ -354,14 +354,14 @@ static bool one_failure(const char *above, uint64_t call, int code)
     return failed;
 }
 
-/* Every third for the commonest error, every eleventh for those that have ways of their own. */
+/* Every fifth for the commonest error, every 23rd for those that have ways of their own. */
 static void test_store__survives_a_failure_of_every_call_below(void **state)
 {
     static const struct {
         int code;
         uint64_t stride;
-    } rows[] = {{EIO, 3},        {ENOMEM, 11},       {EAGAIN, 11},
-                {MDB_PANIC, 11}, {MDB_MAP_FULL, 11}, {MDB_MAP_RESIZED, 11}};
+    } rows[] = {{EIO, 5},        {ENOMEM, 23},       {EAGAIN, 23},
+                {MDB_PANIC, 23}, {MDB_MAP_FULL, 23}, {MDB_MAP_RESIZED, 23}};
     char above[TEST_FOLDER_SIZE];
     (void)state;
     test_folder_new(above);
