@@ -229,8 +229,6 @@ static int queue_action(struct shell *shell, const struct campaign_run *run,
         shell_store_failed(shell, err);
     buf_done(&bytes);
     shell_commit_soon(shell);
-    if (++shell->n_planned >= PLAN_UNCOMMITTED_MAX)
-        shell->dirty = true;
     event.kind = (uint32_t)kind_find(action->kind);
     weigh_inputs(shell, action, &event);
     event.needs = campaigns_needs(shell, &event);

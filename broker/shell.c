@@ -47,6 +47,8 @@ void shell_commit_soon(struct shell *shell)
 {
     if (shell->commit_ms == UINT64_MAX)
         shell->commit_ms = shell->now_ms + BROKER_COMMIT_MS;
+    if (++shell->n_collected >= COLLECTED_MAX)
+        shell->dirty = true;
 }
 
 uint64_t shell_unix_ms(const struct shell *shell)
@@ -526,7 +528,7 @@ static void commit(struct shell *shell)
         return;
     }
     shell->dirty = false;
-    shell->n_planned = 0;
+    shell->n_collected = 0;
     shell->commit_ms = UINT64_MAX;
     if (MUTANT(PAID_LATER))
         campaigns_save(shell);

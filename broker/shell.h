@@ -24,7 +24,7 @@ enum {
     TAGS_MAX = 64,                /* different ones in a broker run: a set is a word */
     BROKER_COMMIT_MS = 200,       /* longest wait of what nobody waits for */
     PLAN_ACTIONS_PER_ROUND = 128, /* planned or found in the cache; then the sockets' turn */
-    PLAN_UNCOMMITTED_MAX = 256, /* each costs a page of the index; no commit shall take long */
+    COLLECTED_MAX = 256, /* each may cost a page of an index: no commit shall take long */
     SENTENCE_SIZE = 480,
 };
 
@@ -104,9 +104,9 @@ struct shell {
 
     struct persisting *persisting;
     size_t n_persisting, persisting_capacity;
-    bool dirty;         /* collected writes that somebody waits for */
-    uint32_t n_planned; /* actions among them */
-    uint64_t commit_ms; /* when those that nobody waits for are committed; UINT64_MAX: none */
+    bool dirty;           /* collected writes that somebody waits for */
+    uint32_t n_collected; /* that nobody waits for */
+    uint64_t commit_ms;   /* when those that nobody waits for are committed; UINT64_MAX: none */
 
     uint64_t executed, cached, failed; /* results and failures of this run */
     bool submitted, stop, stop_workers;
@@ -145,7 +145,7 @@ void shell_log(const struct shell *shell, int level, const char *format, ...)
 void shell_store_failed(struct shell *shell, const struct err *err);
 uint64_t shell_unix_ms(const struct shell *shell);
 /* Something was written that nobody waits for: it rides on the next commit, which comes within
- * BROKER_COMMIT_MS. */
+ * BROKER_COMMIT_MS, and after COLLECTED_MAX of them. */
 void shell_commit_soon(struct shell *shell);
 
 /* ---- effects.c ---- */
