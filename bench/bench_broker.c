@@ -358,7 +358,8 @@ static void run_peers(uint32_t workers)
 {
     char path[] = SOURCE_ROOT "/bench/peers/peers.py", number[16];
     (void)snprintf(number, sizeof number, "%u", workers);
-    char *const words[] = {"python3", path, "2000", number, NULL};
+    /* By its whole name, which is how Dask starts it again for its workers. */
+    char *const words[] = {"/usr/bin/python3", path, "2000", number, NULL};
     pid_t child = fork();
     if (child == 0) {
         (void)execv("/usr/bin/python3", words);
