@@ -31,7 +31,7 @@ enum {
     LINEAGES_TOLD = 8,
 };
 
-struct session {
+struct course {
     struct store *store;
     struct recomputed *all;
     struct client *client;
@@ -95,13 +95,13 @@ static void draw(const struct hash *actions, size_t n, double percent, uint64_t 
     qsort(ret->items, ret->n, sizeof *ret->items, compare_items);
 }
 
-static void read_kinds(struct session *session)
+static void read_kinds(struct course *course)
 {
     struct buf bytes = {0};
-    for (size_t i = 0; i < session->all->n; i++) {
-        struct recomputed_item *item = &session->all->items[i];
+    for (size_t i = 0; i < course->all->n; i++) {
+        struct recomputed_item *item = &course->all->items[i];
         struct action action = {0};
-        if (!store_get(session->store, &item->task, &bytes, NULL) &&
+        if (!store_get(course->store, &item->task, &bytes, NULL) &&
             !action_decode(buf_span(&bytes), &action, NULL))
             memcpy(item->kind, action.kind, sizeof item->kind);
         action_done(&action);
@@ -117,7 +117,7 @@ static void take_text(struct value map, const char *key, char *ret, size_t size)
 }
 
 /* Who made it: the first attempt that ended well. How its audit ended: from when we asked. */
-static void take_event(struct session *session, struct value map)
+static void take_event(struct course *course, struct value map)
 {
     char what[16] = "", end[16] = "";
     uint64_t attempt = 0;
@@ -127,7 +127,7 @@ static void take_event(struct session *session, struct value map)
     if ((!audited && strcmp(what, "attempt") != 0) ||
         value_hash(value_get(map, "task"), "task", &wanted.task, NULL))
         return;
-    item = bsearch(&wanted, session->all->items, session->all->n, sizeof wanted, compare_items);
+    item = bsearch(&wanted, course->all->items, course->all->n, sizeof wanted, compare_items);
     if (!item)
         return;
     take_text(map, "end", end, sizeof end);
@@ -135,7 +135,7 @@ static void take_event(struct session *session, struct value map)
     if (!audited && !strcmp(end, "ok") && attempt_same_reason((uint32_t)attempt, 0) &&
         !item->maker[0]) {
         take_text(map, "worker", item->maker, sizeof item->maker);
-    } else if (audited && session->client && !item->end[0]) {
+    } else if (audited && course->client && !item->end[0]) {
         if (!strcmp(end, "cancelled")) /* by somebody else, or by an earlier one of us */
             return;
         memcpy(item->end, end, sizeof item->end);
@@ -146,48 +146,48 @@ static void take_event(struct session *session, struct value map)
 
 static int visit_event(void *context, uint64_t sequence, struct span event)
 {
-    struct session *session = context;
+    struct course *course = context;
     struct document *document = NULL;
-    session->next = sequence + 1;
+    course->next = sequence + 1;
     if (document_parse(event, &value_limits_message, &document, NULL) == 0)
-        take_event(session, document_root(document));
+        take_event(course, document_root(document));
     document_free(document);
     return 0;
 }
 
-static int read_events(struct session *session, struct err *err)
+static int read_events(struct course *course, struct err *err)
 {
-    int rc = store_each_event(session->store, session->next, visit_event, session, err);
+    int rc = store_each_event(course->store, course->next, visit_event, course, err);
     return rc < 0 ? rc : 0;
 }
 
 /* ---- the broker ---- */
 
-static int order(struct session *session, enum order_verb verb,
+static int order(struct course *course, enum order_verb verb,
                  const struct recomputed_item *item, struct err *err)
 {
     char target[HASH_HEX_SIZE + RECOMPUTE_WORKER_SIZE], hex[HASH_HEX_SIZE];
     uint64_t tasks;
     (void)snprintf(target, sizeof target, "%s%s%s", hash_hex(&item->task, hex),
                    verb == ORDER_AUDIT ? " " : "", verb == ORDER_AUDIT ? item->maker : "");
-    return client_order(session->client, verb, target, &tasks, err);
+    return client_order(course->client, verb, target, &tasks, err);
 }
 
-static int ask(struct session *session, struct recomputed_item *item, struct err *err)
+static int ask(struct course *course, struct recomputed_item *item, struct err *err)
 {
     struct err why = {0};
     int64_t now = now_ms();
-    int rc = order(session, ORDER_AUDIT, item, &why);
+    int rc = order(course, ORDER_AUDIT, item, &why);
     item->ask_ms = now + (rc ? RETRY_MS : AGAIN_MS);
     if (rc != ERR_NETWORK)
-        session->heard_ms = now;
+        course->heard_ms = now;
     if (rc == ERR_BUSY)
-        session->more_ms = item->ask_ms;
-    if (rc == ERR_NETWORK && now - session->heard_ms > PATIENCE_MS) {
+        course->more_ms = item->ask_ms;
+    if (rc == ERR_NETWORK && now - course->heard_ms > PATIENCE_MS) {
         (void)err_set(err, rc, "the broker is gone: %.150s", why.text);
         return err_hint(err, "start it again, and say the same command again");
     }
-    if (rc == ERR_INVALID && now - session->begin_ms > WORKERS_MS) {
+    if (rc == ERR_INVALID && now - course->begin_ms > WORKERS_MS) {
         (void)snprintf(item->end, sizeof item->end, "refused");
         (void)snprintf(item->note, sizeof item->note, "%s", why.text);
     }
@@ -195,37 +195,37 @@ static int ask(struct session *session, struct recomputed_item *item, struct err
 }
 
 /* Keep OPEN_MAX of them under way. *ret_open: without an end. */
-static int ask_all(struct session *session, size_t *ret_open, struct err *err)
+static int ask_all(struct course *course, size_t *ret_open, struct err *err)
 {
     size_t open = 0;
     int rc = 0;
-    for (size_t i = 0; rc == 0 && i < session->all->n; i++) {
-        struct recomputed_item *item = &session->all->items[i];
-        int64_t due_ms = item->ask_ms > session->more_ms ? item->ask_ms : session->more_ms;
+    for (size_t i = 0; rc == 0 && i < course->all->n; i++) {
+        struct recomputed_item *item = &course->all->items[i];
+        int64_t due_ms = item->ask_ms > course->more_ms ? item->ask_ms : course->more_ms;
         if (!item->end[0] && ++open <= OPEN_MAX && now_ms() >= due_ms)
-            rc = ask(session, item, err);
+            rc = ask(course, item, err);
     }
     *ret_open = open;
     return rc;
 }
 
-static int work(struct session *session, struct err *err)
+static int work(struct course *course, struct err *err)
 {
-    const struct recomputed *all = session->all;
+    const struct recomputed *all = course->all;
     size_t open = all->n;
     char line[120];
     while (open > 0) {
-        int rc = session->supervisor ? supervisor_step(session->supervisor, err) : 0;
+        int rc = course->supervisor ? supervisor_step(course->supervisor, err) : 0;
         if (rc == 0 && interrupts)
             rc = err_set(err, ERR_INTERRUPTED, "stopped");
         if (rc == 0)
-            rc = read_events(session, err);
+            rc = read_events(course, err);
         if (rc == 0)
-            rc = ask_all(session, &open, err);
+            rc = ask_all(course, &open, err);
         if (rc)
             return rc;
         (void)snprintf(line, sizeof line, "%zu of %zu recomputed", all->n - open, all->n);
-        cli_progress(&session->progress, 1 - (double)open / (double)all->n, line);
+        cli_progress(&course->progress, 1 - (double)open / (double)all->n, line);
         if (open > 0)
             (void)nanosleep(&(struct timespec){.tv_nsec = LOOK_MS * 1000000L}, NULL);
     }
@@ -233,19 +233,19 @@ static int work(struct session *session, struct err *err)
 }
 
 /* Nobody waits for them any more. */
-static void cancel_open(struct session *session)
+static void cancel_open(struct course *course)
 {
-    client_patience(session->client, RETRY_MS);
-    for (size_t i = 0; i < session->all->n; i++) {
-        const struct recomputed_item *item = &session->all->items[i];
+    client_patience(course->client, RETRY_MS);
+    for (size_t i = 0; i < course->all->n; i++) {
+        const struct recomputed_item *item = &course->all->items[i];
         if (!item->end[0] && item->ask_ms &&
-            order(session, ORDER_CANCEL, item, NULL) == ERR_NETWORK)
+            order(course, ORDER_CANCEL, item, NULL) == ERR_NETWORK)
             return;
     }
 }
 
 /* A broker and workers of our own, for as long as we live. */
-static int start_own(struct session *session, const struct cli_common *common, struct err *err)
+static int start_own(struct course *course, const struct cli_common *common, struct err *err)
 {
     const char *path = find_store_path(common->store);
     char address[200];
@@ -258,13 +258,13 @@ static int start_own(struct session *session, const struct cli_common *common, s
                                          .address = address,
                                          .keys = "",
                                          .workers = cores > 0 ? (uint32_t)cores : 1},
-            &session->supervisor, err);
+            &course->supervisor, err);
     for (int64_t end_ms = now_ms() + START_MS; rc == 0 && now_ms() < end_ms;) {
-        rc = supervisor_step(session->supervisor, err);
+        rc = supervisor_step(course->supervisor, err);
         if (rc == 0 && interrupts)
             rc = err_set(err, ERR_INTERRUPTED, "stopped");
-        if (rc == 0 && !client_open_keys(address, "", 2 * LOOK_MS, &session->client, &last)) {
-            client_patience(session->client, CLIENT_TIMEOUT_MS);
+        if (rc == 0 && !client_open_keys(address, "", 2 * LOOK_MS, &course->client, &last)) {
+            client_patience(course->client, CLIENT_TIMEOUT_MS);
             return 0;
         }
     }
@@ -273,44 +273,44 @@ static int start_own(struct session *session, const struct cli_common *common, s
     return rc ? rc : err->code;
 }
 
-static int begin(struct session *session, const struct cli_common *common, struct err *err)
+static int begin(struct course *course, const struct cli_common *common, struct err *err)
 {
     struct broker_address address;
     if (!common->connect && broker_find(find_store_path(common->store), &address, NULL))
-        return start_own(session, common, err);
-    return connect_broker(common, &session->client, err);
+        return start_own(course, common, err);
+    return connect_broker(common, &course->client, err);
 }
 
-static void end(struct session *session)
+static void end(struct course *course)
 {
-    if (session->client && interrupts)
-        cancel_open(session);
-    client_close(session->client);
-    if (session->supervisor)
-        (void)supervisor_end(session->supervisor, LEAVE_MS, &interrupts);
-    supervisor_free(session->supervisor);
+    if (course->client && interrupts)
+        cancel_open(course);
+    client_close(course->client);
+    if (course->supervisor)
+        (void)supervisor_end(course->supervisor, LEAVE_MS, &interrupts);
+    supervisor_free(course->supervisor);
 }
 
 int recompute(struct store *store, const struct cli_common *common, const struct hash *actions,
               size_t n, double percent, uint64_t seed, struct recomputed *ret, struct err *err)
 {
-    struct session session = {.store = store, .all = ret};
+    struct course course = {.store = store, .all = ret};
     const struct sigaction action = {.sa_handler = on_interrupt};
     draw(actions, n, percent, seed, ret);
     if (ret->n == 0)
         return 0;
     (void)sigaction(SIGINT, &action, NULL);
     (void)sigaction(SIGTERM, &action, NULL);
-    cli_progress_begin(&session.progress);
-    read_kinds(&session);
-    int rc = read_events(&session, err);
+    cli_progress_begin(&course.progress);
+    read_kinds(&course);
+    int rc = read_events(&course, err);
     if (rc == 0)
-        rc = begin(&session, common, err);
-    session.begin_ms = session.heard_ms = now_ms();
+        rc = begin(&course, common, err);
+    course.begin_ms = course.heard_ms = now_ms();
     if (rc == 0)
-        rc = work(&session, err);
-    cli_progress_end(&session.progress);
-    end(&session);
+        rc = work(&course, err);
+    cli_progress_end(&course.progress);
+    end(&course);
     return rc;
 }
 
