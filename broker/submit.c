@@ -138,13 +138,22 @@ static bool is_here(struct shell *shell, const char *name, const struct hash *id
     return true;
 }
 
+/* Is it still the campaign of its name? Another one may have come while this one waited. */
+static bool is_current(const struct shell *shell, const char *name, const struct hash *id)
+{
+    char ref[STORE_REF_NAME_SIZE];
+    struct hash found;
+    (void)snprintf(ref, sizeof ref, "%s%s", ref_prefix, name);
+    return store_get_ref(shell->store, ref, &found, NULL) == 0 && hash_equal(&found, id);
+}
+
 static int begin(struct shell *shell, struct submission *submission, struct err *err)
 {
     const struct campaign *campaign = &submission->campaign;
     const struct hash *id = &submission->id;
     bool submitted = submission->peer_size > 0;
     submission->begun = true;
-    if (submitted && is_here(shell, campaign->name, id))
+    if (submitted ? is_here(shell, campaign->name, id) : !is_current(shell, campaign->name, id))
         return 0;
     int rc = campaigns_begin(shell, campaign, id,
                              submitted ? WILL_RUN : wills_load(shell, campaign->name, id), err);

@@ -44,7 +44,7 @@ int client_status(struct client *client, const struct hash *campaign, struct buf
 int client_events(struct client *client, uint64_t from, uint64_t *ret_next,
                   struct buf *ret_json, struct err *err);
 /* An operator's order, done and durable on return. *ret_tasks: that it changed something for.
- * Errors: ERR_INVALID (refused; the sentence is the broker's), ERR_BUSY (refused for now),
+ * Errors: ERR_INVALID (refused; the sentence is the broker's), ERR_BUSY (not now: ask again),
  * ERR_NETWORK. */
 int client_order(struct client *client, enum order_verb verb, const char *target,
                  uint64_t *ret_tasks, struct err *err);

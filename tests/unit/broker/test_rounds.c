@@ -181,6 +181,23 @@ static void test_rounds__a_campaign_in_the_place_of_another(void **state)
     assert_int_equal(counts(story).cancelled, MANY - MANY / 2);
 }
 
+/* A campaign that is to be planned once more does not come back in the place of a newer one. */
+static void test_rounds__the_newer_campaign_stays(void **state)
+{
+    struct story *story = *state;
+    struct buf bytes = {0};
+    submit(story, "name", MANY);
+    struct hash old = campaigns_find(story->shell, "name")->id;
+    prepare(story, "name", MANY / 2, false, &bytes);
+    say_submit(story, "client", &bytes);
+    submit_again(story->shell, &old); /* as `retry` does */
+    while (submit_pending(story->shell))
+        story_round(story);
+    struct hash newer = hash_bytes(buf_span(&bytes));
+    assert_true(campaigns_has(story->shell, "name", &newer));
+    buf_done(&bytes);
+}
+
 /* The worker's first task is done. */
 static void finish_one(struct story *story, const struct hash *task)
 {
@@ -240,6 +257,7 @@ int main(void)
         rounds_test(test_rounds__too_many_submissions_are_refused),
         rounds_test(test_rounds__an_order_is_answered_when_all_tasks_have_followed),
         rounds_test(test_rounds__a_campaign_in_the_place_of_another),
+        rounds_test(test_rounds__the_newer_campaign_stays),
         rounds_test(test_rounds__a_result_reaches_all_that_want_it),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
